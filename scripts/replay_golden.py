@@ -1,0 +1,331 @@
+"""Replay a numerical record of a reference system through the engine and compare every recorded tensor.
+
+A record is PATH.json (settings, call log) and PATH.safetensors (weights, noise, latents, flows, caches).
+"""
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from diffusers import WanTransformer3DModel
+from einops import rearrange
+from safetensors.torch import load_file
+from torch import Tensor
+
+from vacestream.encode import encode_layer, pool_masks
+from vacestream.engine import Denoiser, make_denoiser, new_denoise_state
+from vacestream.models.checkpoint import load, split_vace, to_diffusers
+from vacestream.models.conditions import Condition, Context, hints_at
+from vacestream.models.kv_cache import CacheShape, KVCache
+from vacestream.models.transformer import CausalWan, make_causal
+from vacestream.models.vace import ContextAdapter, References
+from vacestream.pipelines import PipelineSpec, Transformer
+from vacestream.timeline import Chunk, chunks, latent_of
+from vacestream.vcu import Layer
+
+Tensors = dict[str, Tensor]
+FULL_WINDOW = 21
+"""Latents that a reference with an unbounded window attends to."""
+
+
+class Comparison:
+    """The largest difference so far, and where."""
+
+    def __init__(self, verbose: bool) -> None:
+        self.worst, self.where, self.count, self.verbose = 0.0, "nothing", 0, verbose
+
+    def __call__(self, where: str, got: Tensor, want: Tensor) -> None:
+        if got.shape != want.shape:
+            raise SystemExit(f"{where}: {tuple(got.shape)} where the record has {tuple(want.shape)}")
+        error = (got.double() - want.double()).abs().max().item()
+        self.count += 1
+        if self.verbose:
+            print(f"{where} {error:.3e}")
+        if error > self.worst or math.isnan(error):
+            self.worst, self.where = (math.inf if math.isnan(error) else error), where
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit code: 0 when every recorded tensor is met within the tolerance."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("path", type=Path, help="the record, without suffix")
+    parser.add_argument("--atol", type=float, default=2e-5)
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="FIELD=VALUE",
+        help="override the row that the record asks for, to see that the comparison can fail",
+    )  # fmt: skip
+    parser.add_argument("--verbose", action="store_true", help="print every comparison")
+    args = parser.parse_args(argv)
+    case = json.loads(args.path.with_suffix(".json").read_text())
+    tensors = load_file(args.path.with_suffix(".safetensors"))
+    overrides = {key: json.loads(value) for key, _, value in (item.partition("=") for item in args.set)}
+    compare = Comparison(args.verbose)
+    with torch.inference_mode():
+        if "reference" in case["case"]:
+            replay_stream(case, tensors, overrides, compare)
+        else:
+            replay_batch(case, tensors, overrides, compare)
+    print(f"{compare.count} tensors, worst at {compare.where}")
+    print(f"max_abs_err={compare.worst:.3e}")
+    return 0 if compare.count and compare.worst <= args.atol else 1
+
+
+def replay_stream(
+    case: dict[str, Any], tensors: Tensors, overrides: dict[str, Any], compare: Comparison
+) -> None:
+    """Every run of a causal pipeline."""
+    model, _ = build(case["case"]["model"], weights(tensors))
+    for run_id, run in case["runs"].items():
+        settings = {**case["case"]["pipeline"], **run["settings"]}
+        row = replace(make_row(case["case"], settings), **overrides)
+        Replay(run_id, run, settings, row, model, tensors, compare).run_all()
+
+
+class Replay:
+    """One run: noise and prompts as recorded, compared at every model call and chunk."""
+
+    def __init__(
+        self, name: str, run: dict[str, Any], settings: dict[str, Any], row: PipelineSpec, model: CausalWan,
+        tensors: Tensors, compare: Comparison,
+    ) -> None:  # fmt: skip
+        self.name, self.run, self.settings, self.row = name, run, settings, row
+        self.model, self.tensors, self.compare = model, tensors, compare
+        self.noise_of = run.get("noise_shared_with_run", name)
+        self.given = settings.get("initial_latent", 0)
+        self.num_calls = 0
+        size = settings["latent_h"], settings["latent_w"]
+        self.state = new_denoise_state(model, row, size, dtype=torch.float32, device=torch.device("cpu"))
+
+    def run_all(self) -> None:
+        denoiser = make_denoiser(self.model, self.row, trace=self.trace)
+        if self.given:
+            first = Condition(next(chunks(self.row)), self.prompt(0))
+            denoiser.prefill(
+                latents_of(self.tensors[f"{self.name}/inputs/initial_latent"]), first, self.state
+            )
+        made = list(self.generated_blocks(denoiser))
+        given = [latents_of(self.tensors[f"{self.name}/inputs/initial_latent"])] if self.given else []
+        whole = torch.cat(given + made, dim=1)
+        self.compare(f"{self.name}/latents/all", whole, latents_of(self.tensors[f"{self.name}/latents/all"]))
+        if self.num_calls != len(self.run["calls"]):
+            raise SystemExit(
+                f"{self.name}: {self.num_calls} model calls, the record has {len(self.run['calls'])}"
+            )
+
+    def generated_blocks(self, denoiser: Denoiser) -> Iterator[Tensor]:
+        for block, x0 in enumerate(denoiser(self.conditions(), self.state, self.noise), start=1):
+            recorded = f"{self.name}/latents/block{block}"
+            if recorded in self.tensors:
+                self.compare(recorded, x0, latents_of(self.tensors[recorded]))
+            self.compare_cache(f"{self.name}/cache/after_block{block}/")
+            yield x0
+
+    def conditions(self) -> Iterator[Condition]:
+        """Prompts switch at the first chunk that starts at or behind their index, one a chunk."""
+        switches, segment = self.settings.get("switch_frame_indices", []), 0
+        end = self.given + self.settings["num_frames"]
+        for chunk in chunks(self.row, first_latent=self.given):
+            if chunk.first_latent >= end:
+                return
+            if segment < len(switches) and chunk.first_latent >= switches[segment]:
+                segment += 1
+            yield Condition(chunk, self.prompt(segment))
+
+    def prompt(self, segment: int) -> Tensor:
+        return self.tensors[f"inputs/prompt_embeds/{self.settings['prompts'][segment]}"]
+
+    def noise(self, chunk: int, step: int, shape: tuple[int, ...]) -> Tensor:
+        if step == 0:
+            start = self.state.next_latent - self.given
+            return latents_of(self.tensors[f"{self.noise_of}/noise/initial"])[:, start : start + shape[1]]
+        draw = chunk * (len(self.row.steps) - 1) + step - 1
+        return latents_of(self.tensors[f"{self.noise_of}/noise/renoise{draw:03d}"])
+
+    def trace(self, kind: str, chunk: int, flow: Tensor) -> None:
+        """Compare a model call's flow, and behind a recache the cache."""
+        call = self.run["calls"][self.num_calls]
+        if call["kind"] != kind:
+            raise SystemExit(f"{self.name}: call {self.num_calls} is {kind}, the record has {call['kind']}")
+        for key in self.tensors:
+            if key.startswith(f"{self.name}/trace/call{self.num_calls:03d}_") and key.endswith("/flow"):
+                self.compare(key, flow[0], latents_of(self.tensors[key]))
+        if kind == "recache":
+            self.compare_cache(f"{self.name}/cache/after_recache_before_block{chunk + 1}/")
+        self.num_calls += 1
+
+    def compare_cache(self, prefix: str) -> None:
+        """Recorded slots are in order of age behind the sink; ours stand anywhere."""
+        cache = self.state.cache
+        slots = sorted(
+            (s for s, x in enumerate(cache.latents) if x is not None), key=lambda s: cache.latents[s] or 0
+        )
+        for key in (key for key in self.tensors if key.startswith(prefix)):
+            layer, part = key.removeprefix(prefix).removeprefix("layer").split("/")
+            recorded = self.tensors[key].unflatten(1, (-1, cache.layers[0].shape[3]))
+            if recorded.shape[1] > cache.shape.window:  # it kept what is past its window
+                recorded = recorded[:, [cache.latents[s] or 0 for s in slots]]
+            ours = cache.layers[int(layer)]["kv".index(part)]
+            self.compare(key, ours[:, slots], recorded[:, : len(slots)])
+
+
+class StandInVae:
+    """The recorded stand-in for the VAE: a mean over 8 x 8 pixels of every fourth frame, and a matrix."""
+
+    def __init__(self, matrix: Tensor, offset: Tensor) -> None:
+        self.matrix, self.offset = matrix, offset
+
+    def push(self, pixels: Tensor) -> Tensor:
+        cells = F.avg_pool2d(pixels[::4], 8)
+        return torch.einsum("ci,fihw->cfhw", self.matrix, cells) + self.offset[:, None, None, None]
+
+    def push_neutral(self, num_frames: int, size: tuple[int, int]) -> Tensor:
+        return self.push(torch.zeros(num_frames, 3, *size))
+
+
+def replay_batch(
+    case: dict[str, Any], tensors: Tensors, overrides: dict[str, Any], compare: Comparison
+) -> None:
+    """Whole-clip VACE: references in the latents, one chunk, full attention."""
+    config = case["case"]["model"]
+    model, adapter = build(config, weights(tensors))
+    assert adapter is not None
+    context = replay_encode(case, tensors, compare)
+    x = tensors["inputs/x"]
+    for name, run in case["runs"].items():
+        text = tensors["inputs/context2" if name.endswith("context2") else "inputs/context"]
+        text = F.pad(text, (0, 0, 0, config["text_len"] - len(text)))
+        scale = overrides.get("scale", run["vace_context_scale"])
+        seen = watch(model, adapter)
+        out = whole_clip(model, adapter, x, run["timestep"], text, context, scale)
+        compare(f"outputs/{name}/out", out, tensors[f"outputs/{name}/out"])
+        for part, got in seen.items():
+            if (key := f"outputs/{name}/{part}") in tensors:
+                compare(key, got.flatten(1, 2), tensors[key])
+
+
+def replay_encode(case: dict[str, Any], tensors: Tensors, compare: Comparison) -> Tensor:
+    """Compare every recorded stage of the encoding; the context [ctx f h w] with references in front."""
+    vae = StandInVae(tensors["inputs/vae_A"], tensors["inputs/vae_b"])
+    frames, masks = (rearrange(tensors[f"inputs/{name}"], "c T H W -> T c H W") for name in ("video", "mask"))
+    chunk = Chunk(0, 0, latent_of(len(frames) - 1) + 1)
+    layer = Layer(frames, masks, pool_masks(masks, chunk, "nearest"))
+    video = encode_layer(layer, vae, vae)
+    names = sorted(key for key in tensors if key.startswith("inputs/ref"))
+    latents = torch.stack([vae.push(rearrange(tensors[key], "c T H W -> T c H W"))[:, 0] for key in names])
+    references = References(latents, torch.zeros_like(latents)).context(len(video))[0]
+    context = torch.cat([references, video], dim=1)
+    split = 2 * latents.shape[1]
+    for name, whole in (("encode", context), ("encode_noref", video)):
+        for part, got in (("frames_z", whole[:split]), ("masks_m", whole[split:]), ("vace_context", whole)):
+            if (key := f"outputs/{name}/{part}") in tensors:
+                compare(key, got, tensors[key])
+    plain = torch.cat([rearrange(latents, "r c h w -> c r h w"), vae.push(frames)], dim=1)
+    compare("outputs/encode_nomask/frames_z", plain, tensors["outputs/encode_nomask/frames_z"])
+    trimmed = context[: latents.shape[1], len(names) :]
+    compare("outputs/decode_latent_trimmed", trimmed, tensors["outputs/decode_latent_trimmed"])
+    return context
+
+
+def watch(model: CausalWan, adapter: ContextAdapter) -> Tensors:
+    """What each block gives in the next call: block0, block1, ..., hint0, hint1, ... [1 f n d]."""
+    seen: Tensors = {}
+    for i, block in enumerate(model.blocks):
+        block.register_forward_hook(lambda _m, _a, out, i=i: seen.update({f"block{i}": out}))
+    for i, block in enumerate(adapter.vace_blocks):
+        block.register_forward_hook(lambda _m, _a, out, i=i: seen.update({f"hint{i}": out[1]}))
+    return seen
+
+
+def whole_clip(
+    model: CausalWan,
+    adapter: ContextAdapter,
+    x: Tensor,
+    timestep: float,
+    text: Tensor,
+    context: Tensor,
+    scale: float,
+) -> Tensor:
+    """Flow [c f h w] of one pass over the whole clip x [c f h w]."""
+    config = model.config
+    grid = x.shape[2] // config.patch_size[1], x.shape[3] // config.patch_size[2]
+    count = x.shape[1]
+    cache = KVCache(
+        CacheShape(
+            config.num_layers, config.num_attention_heads, config.attention_head_dim, grid, window=count
+        )
+    )
+    cache.begin(0, count)
+    embedded = model.embed_text(text[None])
+    contexts = [Context(adapter, context, scale)] if scale else []
+    hints = list(hints_at(timestep, model, embedded, contexts, None))
+    flow = model(x[None], torch.full((1, count), timestep), embedded, cache, hints)
+    assert flow is not None
+    return flow[0]
+
+
+def make_row(case: dict[str, Any], settings: dict[str, Any]) -> PipelineSpec:
+    """The row that a record's settings ask for."""
+    if case["reference"] not in ("longlive", "self_forcing"):
+        raise SystemExit(f"records of {case['reference']} are not replayed yet")
+    model = {**case["pipeline"].get("model_kwargs", {}), **settings.get("model_kwargs", {})}
+    window = model.get("local_attn_size", -1)
+    longlive = case["reference"] == "longlive"
+    chunk = settings["num_frame_per_block"]
+    return PipelineSpec(
+        name=case["id"],
+        transformer=Transformer(0, 0, 0, 1, ()),
+        steps=tuple(settings["denoising_step_list"]),
+        shift=model.get("timestep_shift", 5.0),
+        warp=settings["warp_denoising_step"],
+        chunk_latents=chunk,
+        first_chunk_latents=1 if settings.get("independent_first_frame") else chunk,
+        window_latents=FULL_WINDOW if window == -1 else window,
+        attention_sink_latents=model.get("sink_size", 0),
+        rope="relative" if model.get("use_infinite_attention") else "absolute",
+        context_timestep=settings["context_noise"],
+        recache="keep_sink" if settings.get("global_sink") else "rewrite_sink",
+        quirk_attend_unfilled_sink=longlive,
+        quirk_freeze_noisy_sink=longlive,
+    )
+
+
+def build(config: dict[str, Any], tensors: Tensors) -> tuple[CausalWan, ContextAdapter | None]:
+    """The recorded model, through the converter and the strict loader of real checkpoints."""
+    base, context = split_vace(to_diffusers(tensors))
+    model = WanTransformer3DModel(
+        patch_size=tuple(config["patch_size"]), num_attention_heads=config["num_heads"],
+        attention_head_dim=config["dim"] // config["num_heads"], in_channels=config["in_dim"],
+        out_channels=config["out_dim"], text_dim=config["text_dim"], freq_dim=config["freq_dim"],
+        ffn_dim=config["ffn_dim"], num_layers=config["num_layers"],
+    )  # fmt: skip
+    load(model, base, "weights")
+    if not context:
+        return make_causal(model), None
+    adapter = ContextAdapter.build(
+        dim=config["dim"], ffn_dim=config["ffn_dim"], heads=config["num_heads"], channels=config["vace_in_dim"],
+        patch=tuple(config["patch_size"]), layers=tuple(config["vace_layers"]),
+    )  # fmt: skip
+    load(adapter, context, "weights")
+    return make_causal(model), adapter
+
+
+def weights(tensors: Tensors) -> Tensors:
+    return {
+        key.removeprefix("weights/"): value for key, value in tensors.items() if key.startswith("weights/")
+    }
+
+
+def latents_of(recorded: Tensor) -> Tensor:
+    """[1 f c h w] or [f c h w] as recorded -> [c f h w]."""
+    return rearrange(recorded[0] if recorded.ndim == 5 else recorded, "f c h w -> c f h w")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""VCUs -> conditions: context latents for the adapter, references, text (VACE, arXiv:2503.07598).
+
+A context is [inactive | reactive | mask]: latents of what is kept, latents of what is to be changed, and for every
+pixel of a latent cell one channel of mask. Each part is a causal VAE stream of its own, over the whole stream.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from vacestream.models.conditions import Condition, Context
+from vacestream.models.vace import ContextAdapter, References
+from vacestream.timeline import Chunk, first_frame
+from vacestream.vcu import VCU, Layer
+
+MaskTime = Literal["group", "nearest", "union"]
+
+
+class PixelEncoder(Protocol):
+    """One causal stream of pixels -> latents."""
+
+    def push(self, pixels: Tensor) -> Tensor:
+        """[T 3 H W] -> [c f h w]."""
+
+    def push_neutral(self, num_frames: int, size: tuple[int, int]) -> Tensor:
+        """What `push` gives for mid-gray frames."""
+
+
+@dataclass
+class EncodeState:
+    """What the encode stage carries from chunk to chunk."""
+
+    streams: list[tuple[PixelEncoder, PixelEncoder]] = field(default_factory=list)
+    """The inactive and the reactive encoder of each context pass."""
+    prompts: dict[str, Tensor] = field(default_factory=dict)
+    """The embedding of the prompt in use."""
+    pictures: tuple[Tensor, ...] = ()
+    references: References | None = None
+    """Of `pictures`, which are compared by identity."""
+
+
+@dataclass(frozen=True)
+class Encode:
+    """The encode stage of a pipeline."""
+
+    new_encoder: Callable[[], PixelEncoder]
+    embed_prompt: Callable[[str], Tensor]
+    """Prompt -> [L text_dim], zero behind the prompt."""
+    reference_noise: Callable[[int, tuple[int, ...]], Tensor]
+    """(index, shape) -> the fixed noise of a reference."""
+
+    def __call__(
+        self,
+        vcus: Iterable[tuple[Chunk, VCU]],
+        state: EncodeState,
+        adapter: Callable[[], ContextAdapter | None],
+    ) -> Iterator[Condition]:
+        """Conditions, chunk by chunk; `adapter` is asked at every chunk border, None leaves the base bare."""
+        for chunk, vcu in vcus:
+            contexts = self._contexts(vcu, state, adapter())
+            yield Condition(
+                chunk, self._prompt(vcu.prompt, state), contexts, self._references(vcu, state, contexts)
+            )
+
+    def _contexts(self, vcu: VCU, state: EncodeState, adapter: ContextAdapter | None) -> tuple[Context, ...]:
+        """Every pass is encoded, so that its streams stay in step; those without weight are then left out."""
+        while len(state.streams) < len(vcu.layers):
+            state.streams.append((self.new_encoder(), self.new_encoder()))
+        contexts = []
+        for layer, encoders in zip(vcu.layers, state.streams, strict=False):
+            latents = encode_layer(layer, *encoders)
+            scale = vcu.context_scale * layer.scale
+            if adapter is not None and scale != 0:
+                contexts.append(Context(adapter, latents, scale))
+        return tuple(contexts)
+
+    def _prompt(self, prompt: str, state: EncodeState) -> Tensor:
+        if prompt not in state.prompts:
+            state.prompts = {prompt: self.embed_prompt(prompt)}
+        return state.prompts[prompt]
+
+    def _references(self, vcu: VCU, state: EncodeState, contexts: tuple[Context, ...]) -> References | None:
+        """Encoded one by one, each as a still of its own, once per set."""
+        if not vcu.references or not contexts:
+            return None
+        if len(state.pictures) != len(vcu.references) or any(
+            old is not new for old, new in zip(state.pictures, vcu.references, strict=True)
+        ):
+            latents = torch.stack([self.new_encoder().push(image[None])[:, 0] for image in vcu.references])
+            noise = [self.reference_noise(i, tuple(latents.shape[1:])) for i in range(len(latents))]
+            state.references = References(latents, torch.stack(noise).to(latents))
+            state.pictures = vcu.references
+        return state.references
+
+
+def encode_layer(layer: Layer, inactive: PixelEncoder, reactive: PixelEncoder) -> Tensor:
+    """Frames and masks of one chunk -> context [ctx f h w]."""
+    size = layer.frames.shape[2], layer.frames.shape[3]
+    parts = [
+        encoder.push(pixels) if pixels.any() else encoder.push_neutral(len(pixels), size)
+        for encoder, pixels in ((inactive, layer.inactive()), (reactive, layer.reactive()))
+    ]
+    stride = size[0] // parts[0].shape[2]
+    return torch.cat([*parts, pack_masks(layer.latent_masks, stride).to(parts[0])])
+
+
+def pack_masks(latent_masks: Tensor, stride: int) -> Tensor:
+    """[f 1 H W] -> [stride*stride f h w]: each pixel of a latent cell becomes a channel, row by row."""
+    return rearrange(latent_masks, "f 1 (h p) (w q) -> (p q) f h w", p=stride, q=stride)
+
+
+def pool_masks(masks: Tensor, chunk: Chunk, how: MaskTime) -> Tensor:
+    """Masks of a chunk's frames [T 1 H W] -> one a latent [f 1 H W].
+
+    group: the last but one frame of the latent's four (frame 4j-1; frame 0 of latent 0). union: any of the four.
+    nearest: the evenly spread frames that whole-clip VACE takes; only where the chunk is the whole clip.
+    """
+    if how == "nearest":
+        index = torch.arange(chunk.num_latents)
+        return masks[((index + 0.5) * len(masks) / chunk.num_latents).long()]
+    groups = [
+        masks[first_frame(j) - chunk.start : first_frame(j + 1) - chunk.start]
+        for j in range(chunk.first_latent, chunk.first_latent + chunk.num_latents)
+    ]
+    if how == "union":
+        return torch.stack([group.amax(dim=0) for group in groups])
+    return torch.stack([group[min(2, len(group) - 1)] for group in groups])

@@ -1,0 +1,181 @@
+"""Conditions -> clean latents, chunk by chunk, with a KV cache (Self Forcing, arXiv:2506.08009).
+
+Each step predicts the clean chunk, which is noised again for the next step; one more pass over the clean chunk
+leaves its keys and values in the cache for the chunks to come.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from vacestream.models.conditions import Condition, Context, hints_at, join
+from vacestream.models.kv_cache import CacheShape, KVCache
+from vacestream.models.schedule import Noise, Schedule, make_schedule
+from vacestream.models.transformer import CausalWan, Text
+from vacestream.models.vace import References
+from vacestream.pipelines import PipelineSpec
+from vacestream.timeline import Chunk, chunks
+
+Trace = Callable[[str, int, Tensor], None]
+"""(what the call is for, chunk index, flow [1 c f h w]): sees every model call in full."""
+
+
+@dataclass
+class DenoiseState:
+    """What a stream carries from chunk to chunk; weights are elsewhere."""
+
+    cache: KVCache
+    window: int
+    next_latent: int = 0
+    prompt: Tensor | None = None
+    text: Text | None = None
+    recent: list[tuple[Tensor, tuple[Context, ...]]] = field(default_factory=list)
+    """Clean latents [c f h w] of the last window, with the contexts they were made under: for a recache."""
+
+    def remember(self, clean: Tensor, contexts: tuple[Context, ...]) -> None:
+        """Keep a chunk; forget what is past the window."""
+        self.recent.append((clean, contexts))
+        self.next_latent += clean.shape[1]
+        while sum(x.shape[1] for x, _ in self.recent[1:]) >= self.window:
+            del self.recent[0]
+
+
+def new_denoise_state(
+    model: CausalWan, spec: PipelineSpec, size: tuple[int, int], *, dtype: torch.dtype, device: torch.device
+) -> DenoiseState:
+    """An empty stream of latents of the given (height, width)."""
+    config = model.config
+    shape = CacheShape(
+        layers=config.num_layers,
+        heads=config.num_attention_heads,
+        head_dim=config.attention_head_dim,
+        grid=(size[0] // config.patch_size[1], size[1] // config.patch_size[2]),
+        window=spec.window_latents,
+        sink=spec.attention_sink_latents,
+        rope=spec.rope,
+        attend_unfilled_sink=spec.quirk_attend_unfilled_sink,
+        freeze_noisy_sink=spec.quirk_freeze_noisy_sink,
+    )
+    return DenoiseState(KVCache(shape, device=device, dtype=dtype), spec.window_latents)
+
+
+@dataclass(frozen=True)
+class Denoiser:
+    """A causal transformer and the row it runs by."""
+
+    model: CausalWan
+    spec: PipelineSpec
+    schedule: Schedule
+    commit_hints: bool = True
+    """Hints also in the commit and recache passes."""
+    trace: Trace | None = None
+
+    @torch.inference_mode()
+    def __call__(
+        self, conditions: Iterable[Condition], state: DenoiseState, noise: Noise
+    ) -> Iterator[Tensor]:
+        """Clean latents [c f h w], chunk by chunk."""
+        for condition in conditions:
+            chunk = condition.chunk
+            self._set_prompt(condition, state)
+            state.cache.begin(chunk.first_latent, chunk.num_latents)
+            try:
+                x0 = self._denoise(condition, state, noise)
+            except BaseException:
+                state.cache.abort()
+                raise
+            state.cache.commit()
+            state.remember(x0, condition.contexts)
+            yield x0
+
+    def _denoise(self, condition: Condition, state: DenoiseState, noise: Noise) -> Tensor:
+        schedule, chunk = self.schedule, condition.chunk
+        shape = self._latent_shape(state, chunk.num_latents)
+        x = x0 = noise(chunk.index, 0, shape).to(state.cache.device, state.cache.dtype)
+        for step, timestep in enumerate(schedule.timesteps):
+            if step > 0:
+                fresh = noise(chunk.index, step, shape).to(state.cache.device)
+                x = schedule.renoise(x0, fresh, step)
+                state.cache.repeat()
+            flow = self._call(f"denoise{step}", x, timestep, condition, state)
+            assert flow is not None
+            x0 = schedule.denoise(x, flow, step)
+        if self.spec.commit_pass:
+            state.cache.repeat()
+            self._commit("context", x0, condition, state)
+        return x0
+
+    @torch.inference_mode()
+    def prefill(self, given: Tensor, condition: Condition, state: DenoiseState) -> None:
+        """Take clean latents [c f h w] as what came before; they enter the cache, nothing is generated."""
+        self._set_prompt(condition, state)
+        while given.shape[1]:
+            count = self.spec.chunk_latents if state.next_latent else self.spec.first_chunk_latents
+            part, given = given[:, :count], given[:, count:]
+            state.cache.begin(state.next_latent, part.shape[1])
+            self._commit("prefill", part, condition, state)
+            state.cache.commit()
+            state.remember(part, condition.contexts)
+
+    def _set_prompt(self, condition: Condition, state: DenoiseState) -> None:
+        """On a new prompt: new text K/V, and the last window of the cache made again under it."""
+        if state.prompt is not None and torch.equal(condition.prompt, state.prompt):
+            return
+        first = state.prompt is None
+        state.prompt, state.text = condition.prompt, self.model.embed_text(condition.prompt[None])
+        if condition.references is not None:
+            condition.references.kv.clear()
+        if not first and self.spec.recache != "none" and state.recent:
+            self._recache(condition, state)
+
+    def _recache(self, condition: Condition, state: DenoiseState) -> None:
+        clean = torch.cat([x for x, _ in state.recent], dim=1)[:, -state.window :]
+        count = clean.shape[1]
+        contexts = tuple(
+            Context(c.adapter, c.latents[:, -count:], c.scale[-count:])  # type: ignore[index]
+            for c in join(state.recent)
+        )
+        chunk = Chunk(condition.chunk.index, state.next_latent - count, count)
+        state.cache.rewrite(chunk.first_latent, count, keep_sink=self.spec.recache == "keep_sink")
+        self._commit(
+            "recache", clean, Condition(chunk, condition.prompt, contexts, condition.references), state
+        )
+        state.cache.commit()
+
+    def _commit(self, kind: str, clean: Tensor, condition: Condition, state: DenoiseState) -> None:
+        """A pass over clean latents, for the keys and values that it writes."""
+        if not self.commit_hints:
+            condition = Condition(condition.chunk, condition.prompt)
+        self._call(kind, clean, self.spec.context_timestep, condition, state, write_only=self.trace is None)
+
+    def _call(
+        self,
+        kind: str,
+        x: Tensor,
+        timestep: float,
+        condition: Condition,
+        state: DenoiseState,
+        *,
+        write_only: bool = False,
+    ) -> Tensor | None:
+        """Flow [c f h w] of the sample x [c f h w]."""
+        assert state.text is not None
+        times = torch.full((1, x.shape[1]), timestep, device=x.device)
+        hints = list(hints_at(timestep, self.model, state.text, condition.contexts, condition.references))
+        flow = self.model(x[None], times, state.text, state.cache, hints, write_only=write_only)
+        if self.trace is not None and flow is not None:
+            self.trace(kind, condition.chunk.index, flow)
+        return None if flow is None else flow[0]
+
+    def _latent_shape(self, state: DenoiseState, num_latents: int) -> tuple[int, ...]:
+        patch, grid = self.model.config.patch_size, state.cache.shape.grid
+        return self.model.config.in_channels, num_latents, grid[0] * patch[1], grid[1] * patch[2]
+
+
+def make_denoiser(
+    model: CausalWan, spec: PipelineSpec, *, commit_hints: bool = True, trace: Trace | None = None
+) -> Denoiser:
+    """The denoise stage of a pipeline."""
+    return Denoiser(model, spec, make_schedule(spec.steps, spec.shift, warp=spec.warp), commit_hints, trace)

@@ -1,0 +1,1 @@
+"""Weights as diffusers and transformers modules, and the causal, chunked forward passes over them."""

@@ -1,0 +1,162 @@
+"""VACE's context blocks beside a causal transformer (arXiv:2503.07598), with references out of the latents.
+
+References do not take a video slot. Their tokens run through the context blocks alone, in front of the chunk in
+time, and attend only to themselves; so their keys and values depend on (timestep, prompt, references), are computed
+once for each timestep and reused by every chunk, whose own context tokens attend to [references | chunk].
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+from diffusers.models.transformers.transformer_wan_vace import WanVACETransformerBlock
+from einops import rearrange
+from torch import Tensor, nn
+
+from vacestream.models.attention import apply_rope, attend, make_rope
+from vacestream.models.kv_cache import Attend
+from vacestream.models.transformer import ContextBlock, Text
+
+KV = tuple[Tensor, Tensor]
+"""Roped keys and values [B m k d] of one context block."""
+
+
+class ContextAdapter(nn.Module):
+    """Context embedder and context blocks; an object beside the transformer, never its child.
+
+    It knows of its host only token width, heads and the order of hints: channels and strides are its own weights'.
+    """
+
+    def __init__(
+        self, patch_embedding: nn.Conv3d, blocks: Iterable[nn.Module], layers: tuple[int, ...]
+    ) -> None:
+        super().__init__()
+        self.vace_patch_embedding = patch_embedding
+        self.vace_blocks = nn.ModuleList(blocks)
+        for block in self.vace_blocks:
+            block.__class__ = ContextBlock
+        self.layers = layers
+        if len(self.vace_blocks) != len(layers):
+            raise ValueError(f"{len(self.vace_blocks)} context blocks for {layers = }")
+
+    @classmethod
+    def build(
+        cls,
+        *,
+        dim: int,
+        ffn_dim: int,
+        heads: int,
+        channels: int,
+        patch: tuple[int, int, int],
+        layers: tuple[int, ...],
+    ) -> "ContextAdapter":
+        """An adapter of the given sizes with fresh weights; `channels` are those of the context."""
+        blocks = [
+            WanVACETransformerBlock(
+                dim, ffn_dim, heads, "rms_norm_across_heads", True, 1e-6, None,
+                apply_input_projection=index == 0, apply_output_projection=True,
+            )
+            for index in range(len(layers))
+        ]  # fmt: skip
+        return cls(nn.Conv3d(channels, dim, kernel_size=patch, stride=patch), blocks, layers)
+
+    def embed(self, context: Tensor) -> Tensor:
+        """[B ctx f h w] -> tokens [B f n d]."""
+        return rearrange(self.vace_patch_embedding(context), "B d f h w -> B f (h w) d")
+
+    def run(
+        self, context: Tensor, x: Tensor, modulation: Tensor, text: Text, attention: "Callable[[int], Attend]"
+    ) -> Iterator[Tensor]:
+        """Embedded context and patch tokens [B f n d] -> the hint of each context block [B f n d]."""
+        for index, block in enumerate(self.vace_blocks):
+            context, hint = block(context, x, modulation, text, attention(index))
+            yield hint
+
+
+@dataclass
+class References:
+    """A set of references of one stream: their latents, and their keys and values at each timestep so far."""
+
+    latents: Tensor  # [r c h w] clean, normalised
+    noise: Tensor  # [r c h w] fixed for the stream
+    kv: dict[tuple[nn.Module, float], list[KV]] = field(default_factory=dict)
+    """(adapter, timestep) -> K/V of each context block; dropped when the prompt changes."""
+
+    def __len__(self) -> int:
+        return len(self.latents)
+
+    def noised(self, sigma: float) -> Tensor:
+        """[1 c r h w] as the video would be at this share of noise: what batch VACE feeds for a known frame."""
+        mixed = (1 - sigma) * self.latents + sigma * self.noise
+        return rearrange(mixed, "r c h w -> 1 c r h w")
+
+    def context(self, channels: int) -> Tensor:
+        """[1 ctx r h w]: the reference as inactive part, zero latents as reactive part, mask 0 = keep."""
+        clean = rearrange(self.latents, "r c h w -> 1 c r h w")
+        rest = clean.new_zeros(1, channels - clean.shape[1], *clean.shape[2:])
+        return torch.cat([clean, rest], dim=1)
+
+
+def encode_references(
+    adapter: ContextAdapter,
+    references: References,
+    x: Tensor,
+    modulation: Tensor,
+    text: Text,
+    grid: tuple[int, int],
+) -> list[KV]:
+    """K/V of every context block for references whose patch tokens are x [1 r n d]; they see only themselves."""
+    kv: list[KV] = []
+    recorder = _attention(grid, first=0, kept=kv)
+    channels = adapter.vace_patch_embedding.in_channels
+    for _ in adapter.run(adapter.embed(references.context(channels)), x, modulation, text, recorder):
+        pass
+    return kv
+
+
+@dataclass(frozen=True)
+class ContextHints:
+    """Hints of one context [B ctx f h w] for the chunk that a model call denoises, times scale."""
+
+    adapter: ContextAdapter
+    context: Tensor
+    scale: "float | Tensor"  # or [f 1 1], one a latent
+    references: "list[KV] | None" = None
+    """K/V of the references at this call's timestep."""
+    num_references: int = 0
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        return self.adapter.layers
+
+    def __call__(self, x: Tensor, modulation: Tensor, text: Text) -> Iterator[Tensor]:
+        """Patch tokens [B f n d] and modulation [B f 6 d] -> hint after hint."""
+        patch = self.adapter.vace_patch_embedding.stride
+        grid = self.context.shape[3] // patch[1], self.context.shape[4] // patch[2]
+        attention = _attention(grid, first=self.num_references, prefix=self.references)
+        for hint in self.adapter.run(self.adapter.embed(self.context), x, modulation, text, attention):
+            yield hint * self.scale
+
+
+def _attention(
+    grid: tuple[int, int], *, first: int, prefix: "list[KV] | None" = None, kept: "list[KV] | None" = None
+) -> Callable[[int], Attend]:
+    """Self-attention of the context blocks: over the tokens themselves behind `prefix`, at times first, first+1...
+
+    It restarts at every chunk: positions are relative, and nothing but references is remembered.
+    """
+
+    def block(index: int) -> Attend:
+        def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+            frames = k.shape[1] // (grid[0] * grid[1])
+            rope = make_rope(tuple(range(first, first + frames)), *grid, k.shape[-1], k.device)
+            q, k = apply_rope(q, rope), apply_rope(k, rope)
+            if kept is not None:
+                kept.append((k, v))
+            if prefix is not None:
+                k, v = (torch.cat(pair, dim=1) for pair in zip(prefix[index], (k, v), strict=True))
+            return attend(q, k, v)
+
+        return attention
+
+    return block

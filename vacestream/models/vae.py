@@ -1,0 +1,109 @@
+"""The Wan VAE as a stream: pixels in, latents out, and back, equal to the whole-clip pass (arXiv:2503.20314).
+
+Every causal convolution keeps the last frames of its input; diffusers keeps one set of them on the module and
+clears it around each clip. Here each stream owns its set, so any number of streams share the weights.
+"""
+
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKLWan
+from torch import Tensor
+
+from vacestream.pipelines import VAE_STRIDE_T
+
+FeatureCache = list[Any]
+"""A Tensor, None or diffusers' first-frame mark for each causal convolution."""
+
+
+class Encoder:
+    """Pixels of one stream -> normalised latents."""
+
+    def __init__(self, vae: AutoencoderKLWan) -> None:
+        self.vae = vae
+        self.features: FeatureCache = [None] * vae._cached_conv_counts["encoder"]
+        self.pending = torch.empty(0)  # [T 3 H W] frames of a latent that is not complete
+        self.started = False
+        self._settled: Tensor | None = None  # [c 1 h w]
+
+    @torch.inference_mode()
+    def push(self, pixels: Tensor) -> Tensor:
+        """Any number of frames [T 3 H W] in -1..1 -> the latents [c f h w] that they complete."""
+        self._settled = None
+        pixels = torch.cat([self.pending.to(pixels), pixels]) if len(self.pending) else pixels
+        latents = []
+        while len(pixels) >= (group := VAE_STRIDE_T if self.started else 1):
+            latents.append(self._encode(pixels[:group]))
+            pixels = pixels[group:]
+        self.pending = pixels
+        return torch.cat(latents, dim=1) if latents else self._no_latents(pixels)
+
+    @torch.inference_mode()
+    def push_neutral(self, num_frames: int, size: tuple[int, int]) -> Tensor:
+        """`push` of mid-gray frames; encodes no more once the stream has settled, which is exact."""
+        if len(self.pending):
+            return self.push(torch.zeros(num_frames, 3, *size))
+        gray = torch.zeros(VAE_STRIDE_T, 3, *size)
+        latents = []
+        while num_frames > 0:
+            group = VAE_STRIDE_T if self.started else 1
+            if self._settled is None:
+                before = list(self.features)
+                latents.append(self._encode(gray[:group]))
+                if _equal(before, self.features):
+                    self._settled = latents[-1]
+            else:
+                latents.append(self._settled)
+            num_frames -= group
+        return torch.cat(latents, dim=1)
+
+    def _no_latents(self, pixels: Tensor) -> Tensor:
+        stride = self.vae.spatial_compression_ratio
+        size = self.vae.config.z_dim, 0, pixels.shape[2] // stride, pixels.shape[3] // stride
+        return torch.zeros(size, device=self.vae.device, dtype=self.vae.dtype)
+
+    def _encode(self, pixels: Tensor) -> Tensor:
+        """The frames of one latent [1 or 4 3 H W] -> [c 1 h w]."""
+        self.started = True
+        x = pixels.transpose(0, 1)[None].to(self.vae.device, self.vae.dtype)
+        mean = self.vae.quant_conv(self.vae.encoder(x, feat_cache=self.features, feat_idx=[0])).chunk(
+            2, dim=1
+        )[0]
+        shift, scale = _statistics(self.vae)
+        return ((mean[0] - shift) / scale).to(self.vae.dtype)
+
+
+class Decoder:
+    """Normalised latents of one stream -> pixels."""
+
+    def __init__(self, vae: AutoencoderKLWan) -> None:
+        self.vae = vae
+        self.features: FeatureCache = [None] * vae._cached_conv_counts["decoder"]
+        self.started = False
+
+    @torch.inference_mode()
+    def push(self, latents: Tensor) -> Tensor:
+        """[c f h w] -> [T 3 H W] in -1..1; the first latent gives one frame, every other four."""
+        shift, scale = _statistics(self.vae)
+        z = self.vae.post_quant_conv((latents.to(self.vae.device) * scale + shift)[None].to(self.vae.dtype))
+        return torch.cat([self._decode(z[:, :, i : i + 1]) for i in range(z.shape[2])])
+
+    def _decode(self, z: Tensor) -> Tensor:
+        first, self.started = not self.started, True
+        x = self.vae.decoder(z, feat_cache=self.features, feat_idx=[0], first_chunk=first)
+        return x[0].transpose(0, 1).clamp(-1, 1)
+
+
+def _statistics(vae: AutoencoderKLWan) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of the latent channels, [c 1 1 1] each."""
+    mean, std = vae.config.latents_mean, vae.config.latents_std
+    return tuple(torch.tensor(values, device=vae.device).view(-1, 1, 1, 1) for values in (mean, std))  # type: ignore[return-value]
+
+
+def _equal(before: FeatureCache, after: FeatureCache) -> bool:
+    return all(
+        torch.equal(a, b)
+        if isinstance(a, Tensor) and isinstance(b, Tensor) and a.shape == b.shape
+        else a is b
+        for a, b in zip(before, after, strict=True)
+    )

@@ -1,0 +1,96 @@
+"""The table of base pipelines: a row each, data only. Sources of the numbers: reference papers named per row."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Transformer:
+    """A Wan2.1 diffusion transformer and the VACE context blocks that fit it (arXiv:2503.20314, 2503.07598)."""
+
+    dim: int
+    ffn_dim: int
+    layers: int
+    heads: int
+    context_layers: tuple[int, ...]
+    """Main blocks that receive a hint; one context block each."""
+    channels: int = 16
+    text_dim: int = 4096
+    text_len: int = 512
+    freq_dim: int = 256
+    patch: tuple[int, int, int] = (1, 2, 2)
+
+    @property
+    def head_dim(self) -> int:
+        return self.dim // self.heads
+
+    @property
+    def context_channels(self) -> int:
+        """Inactive and reactive latents, and a mask channel per pixel of a latent cell."""
+        return 2 * self.channels + VAE_STRIDE * VAE_STRIDE
+
+
+VAE_STRIDE_T, VAE_STRIDE = 4, 8
+"""Frames and pixels per latent of the Wan2.1 VAE."""
+
+WAN_1_3B = Transformer(1536, 8960, layers=30, heads=12, context_layers=tuple(range(0, 30, 2)))
+WAN_14B = Transformer(5120, 13824, layers=40, heads=40, context_layers=tuple(range(0, 40, 5)))
+SPRITES = Transformer(
+    128, 512, layers=6, heads=4, context_layers=(0, 2, 4), text_dim=96, text_len=24, freq_dim=64
+)
+
+
+@dataclass(frozen=True)
+class PipelineSpec:
+    """What distinguishes one causal base from another; lengths are in latents along time."""
+
+    name: str
+    transformer: Transformer
+    steps: tuple[float, ...] = (1000, 750, 500, 250)
+    """Timesteps of a chunk before warping, 1000 = pure noise."""
+    shift: float = 5.0
+    warp: bool = True
+    """Push the steps through the shifted schedule, as the few-step checkpoints were trained."""
+    chunk_latents: int = 3
+    first_chunk_latents: int = 3
+    window_latents: int = 12
+    """What a chunk sees, attention sink and itself included."""
+    attention_sink_latents: int = 3
+    """The first latents of the stream, which stay in the window."""
+    rope: Literal["absolute", "relative"] = "absolute"
+    """Keys roped at their place in the stream, or at their rank in the window on every read."""
+    commit_pass: bool = True
+    """Write the chunk's keys and values once more from its clean latents."""
+    context_timestep: float = 0.0
+    """Timestep of the commit and recache passes."""
+    recache: Literal["keep_sink", "rewrite_sink", "none"] = "keep_sink"
+    """What a prompt switch does to the cache: one pass over the last window of clean latents, or nothing."""
+    quirk_attend_unfilled_sink: bool = False
+    """Fault of the LongLive reference: sink slots are attended as zeros before they are filled."""
+    quirk_freeze_noisy_sink: bool = False
+    """Fault of the LongLive reference: sink latents after the first chunk keep their first noisy K/V."""
+    fps: int = 16
+    area: int = 480 * 832
+    """Pixels a frame when the recipe names no size."""
+    licence: str = "Apache-2.0"
+    status: Literal["recorded", "unrecorded", "experimental", "planned"] = "unrecorded"
+    summary: str = ""
+
+
+_ROWS = (
+    PipelineSpec(
+        "sprites",
+        SPRITES,
+        area=64 * 64,
+        status="experimental",
+        summary="the embedded tiny model: a procedural world of sprites, for trying things out",
+    ),
+    PipelineSpec(
+        "longlive-1.3b",
+        WAN_1_3B,
+        status="recorded",
+        summary="LongLive 1.0 (arXiv:2509.22622): real-time long video, window 12, attention sink 3",
+    ),
+)
+
+PIPELINES: dict[str, PipelineSpec] = {row.name: row for row in _ROWS}

@@ -1,0 +1,47 @@
+"""The Video Condition Unit of one chunk: V = [T; F; M], text, frames and masks (VACE, arXiv:2503.07598)."""
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Frames and masks of one context pass: a control, an edit, or neither.
+
+    Zero in frames is mid-gray, "nothing here". T2V and R2V: frames 0, masks 1. V2V: frames = control, masks 1.
+    MV2V: frames = source, masks 1 where it is made anew.
+    """
+
+    frames: Tensor  # [T 3 H W] -1..1
+    masks: Tensor  # [T 1 H W] 0..1: 1 = generate, 0 = keep
+    latent_masks: Tensor  # [f 1 H W]: the mask that each latent is told
+    scale: float = 1.0
+    """Times the hints of this pass."""
+
+    def __post_init__(self) -> None:
+        T, c, H, W = self.frames.shape
+        if c != 3 or self.masks.shape != (T, 1, H, W) or self.latent_masks.shape[1:] != (1, H, W):
+            shapes = self.frames.shape, self.masks.shape, self.latent_masks.shape
+            raise ValueError(f"want [T 3 H W], [T 1 H W] and [f 1 H W], got {shapes}")
+
+    def inactive(self) -> Tensor:
+        """[T 3 H W]: what is kept; mid-gray elsewhere."""
+        return self.frames * (self.masks <= 0.5)
+
+    def reactive(self) -> Tensor:
+        """[T 3 H W]: what is to be changed; mid-gray elsewhere. Inactive + reactive = frames."""
+        return self.frames * (self.masks > 0.5)
+
+
+@dataclass(frozen=True)
+class VCU:
+    """What one chunk is asked to be."""
+
+    prompt: str
+    layers: tuple[Layer, ...] = ()
+    """Context passes whose hints are summed; none: the bare base."""
+    references: tuple[Tensor, ...] = ()  # [3 H W] -1..1 each, on white
+    """1 to 3 pictures, in order; the same objects from chunk to chunk as long as they do not change."""
+    context_scale: float = field(default=1.0)
+    """0.0 to 2.0, times the scale of every pass."""
