@@ -120,7 +120,7 @@ class Replay:
             )
 
     def generated_blocks(self, denoiser: Denoiser) -> Iterator[Tensor]:
-        for block, x0 in enumerate(denoiser(self.conditions(), self.state, self.noise), start=1):
+        for block, (_, x0) in enumerate(denoiser(self.conditions(), self.state, self.noise), start=1):
             recorded = f"{self.name}/latents/block{block}"
             if recorded in self.tensors:
                 self.compare(recorded, x0, latents_of(self.tensors[recorded]))

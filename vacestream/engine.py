@@ -14,9 +14,9 @@ from vacestream.models.conditions import Condition, Context, hints_at, join
 from vacestream.models.kv_cache import CacheShape, KVCache
 from vacestream.models.schedule import Noise, Schedule, make_schedule
 from vacestream.models.transformer import CausalWan, Text
-from vacestream.models.vace import References
+from vacestream.models.vace import ContextAdapter
 from vacestream.pipelines import PipelineSpec
-from vacestream.timeline import Chunk, chunks
+from vacestream.timeline import Chunk
 
 Trace = Callable[[str, int, Tensor], None]
 """(what the call is for, chunk index, flow [1 c f h w]): sees every model call in full."""
@@ -33,6 +33,15 @@ class DenoiseState:
     text: Text | None = None
     recent: list[tuple[Tensor, tuple[Context, ...]]] = field(default_factory=list)
     """Clean latents [c f h w] of the last window, with the contexts they were made under: for a recache."""
+
+    def forget(self, adapters: Iterable[ContextAdapter]) -> None:
+        """Drop what was kept for adapters that are gone."""
+        gone = set(adapters)
+        self.recent = [
+            (x, tuple(c for c in contexts if c.adapter not in gone)) for x, contexts in self.recent
+        ]
+        if self.text is not None:
+            self.text.forget(block for adapter in gone for block in adapter.vace_blocks)
 
     def remember(self, clean: Tensor, contexts: tuple[Context, ...]) -> None:
         """Keep a chunk; forget what is past the window."""
@@ -88,7 +97,7 @@ class Denoiser:
                 raise
             state.cache.commit()
             state.remember(x0, condition.contexts)
-            yield x0
+            yield condition, x0
 
     def _denoise(self, condition: Condition, state: DenoiseState, noise: Noise) -> Tensor:
         schedule, chunk = self.schedule, condition.chunk
@@ -121,13 +130,12 @@ class Denoiser:
 
     def _set_prompt(self, condition: Condition, state: DenoiseState) -> None:
         """On a new prompt: new text K/V, and the last window of the cache made again under it."""
-        if state.prompt is not None and torch.equal(condition.prompt, state.prompt):
-            return
-        first = state.prompt is None
-        state.prompt, state.text = condition.prompt, self.model.embed_text(condition.prompt[None])
-        if condition.references is not None:
+        switched = state.prompt is not None and not torch.equal(condition.prompt, state.prompt)
+        if switched or state.text is None:
+            state.prompt, state.text = condition.prompt, self.model.embed_text(condition.prompt[None])
+        if switched and condition.references is not None:
             condition.references.kv.clear()
-        if not first and self.spec.recache != "none" and state.recent:
+        if switched and self.spec.recache != "none" and state.recent:
             self._recache(condition, state)
 
     def _recache(self, condition: Condition, state: DenoiseState) -> None:

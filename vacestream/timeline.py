@@ -16,6 +16,8 @@ class Chunk:
     index: int
     first_latent: int
     num_latents: int
+    end: int | None = None
+    """One past the last frame that is wanted, where the video ends inside this chunk."""
 
     @property
     def start(self) -> int:
@@ -30,6 +32,11 @@ class Chunk:
     @property
     def num_frames(self) -> int:
         return self.stop - self.start
+
+    @property
+    def num_wanted(self) -> int:
+        """Frames of this chunk that are output."""
+        return self.num_frames if self.end is None else min(self.stop, self.end) - self.start
 
 
 def first_frame(latent: int) -> int:
@@ -47,5 +54,5 @@ def chunks(spec: PipelineSpec, num_frames: int | None = None, *, first_latent: i
     index, latent = 0, first_latent
     while num_frames is None or first_frame(latent) < num_frames:
         count = spec.first_chunk_latents if latent == 0 else spec.chunk_latents
-        yield Chunk(index, latent, count)
+        yield Chunk(index, latent, count, num_frames)
         index, latent = index + 1, latent + count

@@ -1,6 +1,6 @@
 """The Video Condition Unit of one chunk: V = [T; F; M], text, frames and masks (VACE, arXiv:2503.07598)."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from torch import Tensor
 
@@ -43,5 +43,7 @@ class VCU:
     """Context passes whose hints are summed; none: the bare base."""
     references: tuple[Tensor, ...] = ()  # [3 H W] -1..1 each, on white
     """1 to 3 pictures, in order; the same objects from chunk to chunk as long as they do not change."""
-    context_scale: float = field(default=1.0)
+    context_scale: float = 1.0
     """0.0 to 2.0, times the scale of every pass."""
+    kept: tuple[Tensor, Tensor] | None = None
+    """Pixels [T 3 H W] that the output keeps where their masks [T 1 H W] are 0."""

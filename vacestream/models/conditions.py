@@ -29,6 +29,8 @@ class Condition:
     prompt: Tensor  # [L text_dim], zero behind the prompt; the same object for the same prompt
     contexts: tuple[Context, ...] = ()
     references: References | None = None
+    kept: tuple[Tensor, Tensor] | None = None
+    """Pixels [T 3 H W] that the output keeps where their masks [T 1 H W] are 0."""
 
 
 def hints_at(

@@ -7,7 +7,7 @@ The published references roll the buffer instead (LongLive, arXiv:2509.22622); b
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -23,6 +23,17 @@ class Attend(Protocol):
 
 class Memory(Protocol):
     """What the blocks of one model call attend to."""
+
+    def state(self) -> dict[str, Any]:
+        """What must be kept to go on from here; between chunks."""
+        return {"layers": self.layers, "latents": self.latents}
+
+    def take(self, state: dict[str, Any]) -> None:
+        """Go on from a kept state of the same shape."""
+        for mine, kept in zip(self.layers, state["layers"], strict=True):
+            mine.copy_(kept)
+        self.latents = list(state["latents"])
+        self.commit()
 
     def layer(self, index: int) -> Attend: ...
 
@@ -126,6 +137,17 @@ class KVCache:
         self.latents, slots, kept = self._kept
         for layer, old in zip(self.layers, kept, strict=True):
             layer.index_copy_(2, slots, old)
+        self.commit()
+
+    def state(self) -> dict[str, Any]:
+        """What must be kept to go on from here; between chunks."""
+        return {"layers": self.layers, "latents": self.latents}
+
+    def take(self, state: dict[str, Any]) -> None:
+        """Go on from a kept state of the same shape."""
+        for mine, kept in zip(self.layers, state["layers"], strict=True):
+            mine.copy_(kept)
+        self.latents = list(state["latents"])
         self.commit()
 
     def layer(self, index: int) -> Attend:

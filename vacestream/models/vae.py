@@ -4,7 +4,7 @@ Every causal convolution keeps the last frames of its input; diffusers keeps one
 clears it around each clip. Here each stream owns its set, so any number of streams share the weights.
 """
 
-from typing import Any
+from typing import Any, Self
 
 import torch
 from diffusers import AutoencoderKLWan
@@ -24,12 +24,12 @@ class Encoder:
         self.features: FeatureCache = [None] * vae._cached_conv_counts["encoder"]
         self.pending = torch.empty(0)  # [T 3 H W] frames of a latent that is not complete
         self.started = False
-        self._settled: Tensor | None = None  # [c 1 h w]
+        self.settled: Tensor | None = None  # [c 1 h w]
 
     @torch.inference_mode()
     def push(self, pixels: Tensor) -> Tensor:
         """Any number of frames [T 3 H W] in -1..1 -> the latents [c f h w] that they complete."""
-        self._settled = None
+        self.settled = None
         pixels = torch.cat([self.pending.to(pixels), pixels]) if len(self.pending) else pixels
         latents = []
         while len(pixels) >= (group := VAE_STRIDE_T if self.started else 1):
@@ -47,15 +47,24 @@ class Encoder:
         latents = []
         while num_frames > 0:
             group = VAE_STRIDE_T if self.started else 1
-            if self._settled is None:
+            if self.settled is None:
                 before = list(self.features)
                 latents.append(self._encode(gray[:group]))
                 if _equal(before, self.features):
-                    self._settled = latents[-1]
+                    self.settled = latents[-1]
             else:
-                latents.append(self._settled)
+                latents.append(self.settled)
             num_frames -= group
         return torch.cat(latents, dim=1)
+
+    def state(self) -> dict[str, Any]:
+        """What must be kept to go on from here."""
+        return {name: getattr(self, name) for name in ("features", "pending", "started", "settled")}
+
+    def restored(self, state: dict[str, Any]) -> Self:
+        """Go on from a kept state."""
+        vars(self).update(state)
+        return self
 
     def _no_latents(self, pixels: Tensor) -> Tensor:
         stride = self.vae.spatial_compression_ratio
@@ -87,6 +96,15 @@ class Decoder:
         shift, scale = _statistics(self.vae)
         z = self.vae.post_quant_conv((latents.to(self.vae.device) * scale + shift)[None].to(self.vae.dtype))
         return torch.cat([self._decode(z[:, :, i : i + 1]) for i in range(z.shape[2])])
+
+    def state(self) -> dict[str, Any]:
+        """What must be kept to go on from here."""
+        return {"features": self.features, "started": self.started}
+
+    def restored(self, state: dict[str, Any]) -> Self:
+        """Go on from a kept state."""
+        vars(self).update(state)
+        return self
 
     def _decode(self, z: Tensor) -> Tensor:
         first, self.started = not self.started, True
