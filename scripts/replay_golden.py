@@ -188,6 +188,9 @@ class StandInVae:
     def push_neutral(self, num_frames: int, size: tuple[int, int]) -> Tensor:
         return self.push(torch.zeros(num_frames, 3, *size))
 
+    def state(self) -> dict[str, Any]:
+        return {}
+
 
 def replay_batch(
     case: dict[str, Any], tensors: Tensors, overrides: dict[str, Any], compare: Comparison

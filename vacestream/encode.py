@@ -6,7 +6,7 @@ pixel of a latent cell one channel of mask. Each part is a causal VAE stream of 
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from einops import rearrange
@@ -28,6 +28,9 @@ class PixelEncoder(Protocol):
 
     def push_neutral(self, num_frames: int, size: tuple[int, int]) -> Tensor:
         """What `push` gives for mid-gray frames."""
+
+    def state(self) -> dict[str, Any]:
+        """What must be kept to go on from here."""
 
 
 @dataclass

@@ -84,8 +84,8 @@ class Denoiser:
     @torch.inference_mode()
     def __call__(
         self, conditions: Iterable[Condition], state: DenoiseState, noise: Noise
-    ) -> Iterator[Tensor]:
-        """Clean latents [c f h w], chunk by chunk."""
+    ) -> Iterator[tuple[Condition, Tensor]]:
+        """Each condition and its clean latents [c f h w]."""
         for condition in conditions:
             chunk = condition.chunk
             self._set_prompt(condition, state)

@@ -14,7 +14,7 @@ import torch
 from vacestream.decode import decode
 from vacestream.encode import Encode, EncodeState
 from vacestream.engine import DenoiseState, Trace, make_denoiser, new_denoise_state
-from vacestream.models.conditions import Condition, Context
+from vacestream.models.conditions import Context
 from vacestream.models.load import Pipeline
 from vacestream.models.schedule import seeded_noise
 from vacestream.models.vace import ContextAdapter

@@ -1,4 +1,4 @@
-"""Rotary positions and attention over them (RoFormer, arXiv:2104.09864; three axes as in Wan2.1, arXiv:2503.20314)."""
+"""Rotary positions on three axes, and attention over them (RoFormer, arXiv:2104.09864; Wan2.1, 2503.20314)."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -18,7 +18,7 @@ class Rope(NamedTuple):
 
 
 def rope_dims(head_dim: int) -> tuple[int, int, int]:
-    """Channels of a head that turn with time, height and width: what does not divide by three goes to time."""
+    """Channels of a head that turn with time, height and width; time takes what three does not divide."""
     side = 2 * (head_dim // 6)
     return head_dim - 2 * side, side, side
 

@@ -1,7 +1,7 @@
 """The self-attention memory of one stream: a slot table that is overwritten in place.
 
-Slots 0..sink-1 hold the attention sink, the others the latest latents. Which latent stands in which slot is kept on
-the host and decided once a chunk; the order of keys means nothing to attention, their place comes from RoPE.
+Slots 0..sink-1 hold the attention sink, the others the latest latents. Which latent stands in which slot is
+kept on the host and decided once a chunk; the order of keys means nothing to attention, RoPE gives their place.
 The published references roll the buffer instead (LongLive, arXiv:2509.22622); both attend the same set.
 """
 
@@ -23,17 +23,6 @@ class Attend(Protocol):
 
 class Memory(Protocol):
     """What the blocks of one model call attend to."""
-
-    def state(self) -> dict[str, Any]:
-        """What must be kept to go on from here; between chunks."""
-        return {"layers": self.layers, "latents": self.latents}
-
-    def take(self, state: dict[str, Any]) -> None:
-        """Go on from a kept state of the same shape."""
-        for mine, kept in zip(self.layers, state["layers"], strict=True):
-            mine.copy_(kept)
-        self.latents = list(state["latents"])
-        self.commit()
 
     def layer(self, index: int) -> Attend: ...
 
@@ -91,7 +80,7 @@ class KVCache:
         self._kept: tuple[list[int | None], Tensor, list[Tensor]] | None = None
 
     def begin(self, first: int, count: int) -> None:
-        """Choose slots for the latents first..first+count-1; what stood there is kept aside until `commit`."""
+        """Choose slots for the latents first..first+count-1; keep aside what stood there until `commit`."""
         if count > self.shape.window - (self.shape.sink if first else 0):
             raise ValueError(f"{count} latents do not fit the window {self.shape}")
         before = list(self.latents)

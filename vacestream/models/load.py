@@ -60,7 +60,7 @@ def load_pipeline(spec: PipelineSpec, device: torch.device, dtype: torch.dtype) 
 
 
 def build_transformer(size: Transformer) -> WanTransformer3DModel:
-    """Wan's transformer of the given size; diffusers' own RoPE tables are left out, ours are made per chunk."""
+    """Wan's transformer of the given size, without diffusers' RoPE tables: ours are made per chunk."""
     model = WanTransformer3DModel(
         patch_size=size.patch,
         num_attention_heads=size.heads,

@@ -1,4 +1,4 @@
-"""Warped few-step flow matching: x_t = (1 - s) x0 + s noise, v = noise - x0 (Self Forcing, arXiv:2506.08009)."""
+"""Warped few-step flow matching, x_t = (1 - s) x0 + s noise, v = noise - x0 (Self Forcing, arXiv:2506.08009)."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ class Schedule:
 
 
 def make_schedule(steps: Sequence[float], shift: float, *, warp: bool) -> Schedule:
-    """Steps 0..1000 on the shifted table; with warp, each is first pushed through the table as in training."""
+    """Steps 0..1000 on the shifted table; with warp, each is first pushed through it as in training."""
     table = _sigma_table(shift)
     timesteps = NUM_TRAIN_STEPS * table
     if warp:

@@ -1,12 +1,12 @@
 """The causal, chunked forward pass of Wan over diffusers' modules (Wan2.1, arXiv:2503.20314).
 
-Weights stay in `WanTransformer3DModel` and `WanVACETransformerBlock`, under their keys; loaded modules get their
-class swapped for the thin subclasses below, whose forward takes per-latent timesteps, a memory instead of plain
-self-attention, and hints (VACE, arXiv:2503.07598) that are added behind a block.
+Weights stay in `WanTransformer3DModel` and `WanVACETransformerBlock`, under their keys; loaded modules get
+their class swapped for the thin subclasses below, whose forward takes per-latent timesteps, a memory instead of
+plain self-attention, and hints (VACE, arXiv:2503.07598) that are added behind a block.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from diffusers import WanTransformer3DModel
@@ -45,8 +45,8 @@ class Hints(Protocol):
         """Patch tokens [B f n d] and modulation [B f 6 d] -> a hint [B f n d] for each of `layers`."""
 
 
-def run_block(block: nn.Module, x: Tensor, modulation: Tensor, text: Text, attend: Attend) -> Tensor:
-    """A Wan block, main or context: x [B f n d], modulation [B f 6 d] of the latents' timesteps -> [B f n d]."""
+def run_block(block: Any, x: Tensor, modulation: Tensor, text: Text, attend: Attend) -> Tensor:
+    """A Wan block, main or context: x [B f n d], modulation [B f 6 d] of its timesteps -> [B f n d]."""
     y, (gate, ffn_shift, ffn_scale, ffn_gate) = _modulate(block, x, modulation)
     x = (x.float() + _self_attention(block.attn1, y, attend) * gate).to(x.dtype)
     x = x + _cross_attention(block, block.norm2(x.float()).to(x.dtype), text)
@@ -54,14 +54,14 @@ def run_block(block: nn.Module, x: Tensor, modulation: Tensor, text: Text, atten
     return (x.float() + block.ffn(y).float() * ffn_gate).to(x.dtype)
 
 
-def _modulate(block: nn.Module, x: Tensor, modulation: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+def _modulate(block: Any, x: Tensor, modulation: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
     """What self-attention reads [B f n d], and the four modulations behind it [B f 1 d], float32."""
     table = (block.scale_shift_table.unsqueeze(0) + modulation.float()).unsqueeze(3)
     shift, scale, *rest = table.unbind(2)
     return (block.norm1(x.float()) * (1 + scale) + shift).to(x.dtype), tuple(rest)
 
 
-def _self_attention(attn: nn.Module, y: Tensor, attend: Attend) -> Tensor:
+def _self_attention(attn: Any, y: Tensor, attend: Attend) -> Tensor:
     frames = y.shape[1]
     y = y.flatten(1, 2)
     q, k, v = attn.norm_q(attn.to_q(y)), attn.norm_k(attn.to_k(y)), attn.to_v(y)
@@ -69,7 +69,7 @@ def _self_attention(attn: nn.Module, y: Tensor, attend: Attend) -> Tensor:
     return attn.to_out[0](out).unflatten(1, (frames, -1))
 
 
-def _cross_attention(block: nn.Module, y: Tensor, text: Text) -> Tensor:
+def _cross_attention(block: Any, y: Tensor, text: Text) -> Tensor:
     attn, frames = block.attn2, y.shape[1]
     if block not in text.kv:
         k, v = attn.norm_k(attn.to_k(text.tokens)), attn.to_v(text.tokens)
@@ -109,7 +109,7 @@ class ContextBlock(WanVACETransformerBlock):
     def forward(
         self, context: Tensor, x: Tensor, modulation: Tensor, text: Text, attend: Attend
     ) -> tuple[Tensor, Tensor]:
-        """Context tokens and the main blocks' patch tokens, both [B f n d] -> (context, hint), both [B f n d]."""
+        """Context and the main blocks' patch tokens, both [B f n d] -> (context, hint), both [B f n d]."""
         if self.proj_in is not None:
             context = self.proj_in(context) + x
         context = run_block(self, context, modulation, text, attend)
@@ -131,7 +131,7 @@ class CausalWan(WanTransformer3DModel):
     ) -> Tensor | None:
         """Flow [B c f h w] of noisy latents [B c f h w] at timesteps [B f] (float32 or 64, 1000 = noise).
 
-        With write_only the call ends behind the last self-attention: it is there for what it writes to memory.
+        With write_only the call ends at the last self-attention: it is there for what it writes to memory.
         """
         x = self.patchify(latents)
         time, modulation = self.embed_time(timesteps, x.dtype)
@@ -162,7 +162,7 @@ class CausalWan(WanTransformer3DModel):
         return time, embedder.time_proj(embedder.act_fn(time)).unflatten(-1, (6, -1))
 
     def embed_text(self, embeddings: Tensor) -> Text:
-        """Prompt embeddings [B L text_dim], zero behind the prompt -> Text; the padding is attended, as in Wan."""
+        """Prompt embeddings [B L text_dim], zero behind the prompt; the padding is attended, as in Wan."""
         return Text(self.condition_embedder.text_embedder(embeddings))
 
     def _head(self, x: Tensor, time: Tensor) -> Tensor:
@@ -183,4 +183,4 @@ def make_causal(model: WanTransformer3DModel) -> CausalWan:
     model.__class__ = CausalWan
     for block in model.blocks:
         block.__class__ = CausalWanBlock
-    return model  # type: ignore[return-value]
+    return model

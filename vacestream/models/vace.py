@@ -1,8 +1,8 @@
 """VACE's context blocks beside a causal transformer (arXiv:2503.07598), with references out of the latents.
 
 References do not take a video slot. Their tokens run through the context blocks alone, in front of the chunk in
-time, and attend only to themselves; so their keys and values depend on (timestep, prompt, references), are computed
-once for each timestep and reused by every chunk, whose own context tokens attend to [references | chunk].
+time, and attend only to themselves; so their keys and values depend on timestep, prompt and references, are
+computed once for each timestep and reused by every chunk, whose context tokens attend to [references | chunk].
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -24,7 +24,7 @@ KV = tuple[Tensor, Tensor]
 class ContextAdapter(nn.Module):
     """Context embedder and context blocks; an object beside the transformer, never its child.
 
-    It knows of its host only token width, heads and the order of hints: channels and strides are its own weights'.
+    It knows of its host the width of tokens and the order of hints: channels and strides are its own weights'.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class References:
         return len(self.latents)
 
     def noised(self, sigma: float) -> Tensor:
-        """[1 c r h w] as the video would be at this share of noise: what batch VACE feeds for a known frame."""
+        """[1 c r h w] as the video would be at this share of noise, which is how batch VACE feeds them."""
         mixed = (1 - sigma) * self.latents + sigma * self.noise
         return rearrange(mixed, "r c h w -> 1 c r h w")
 
@@ -105,7 +105,7 @@ def encode_references(
     text: Text,
     grid: tuple[int, int],
 ) -> list[KV]:
-    """K/V of every context block for references whose patch tokens are x [1 r n d]; they see only themselves."""
+    """K/V of every context block for references with patch tokens x [1 r n d]; they see only themselves."""
     kv: list[KV] = []
     recorder = _attention(grid, first=0, kept=kv)
     channels = adapter.vace_patch_embedding.in_channels
@@ -141,7 +141,7 @@ class ContextHints:
 def _attention(
     grid: tuple[int, int], *, first: int, prefix: "list[KV] | None" = None, kept: "list[KV] | None" = None
 ) -> Callable[[int], Attend]:
-    """Self-attention of the context blocks: over the tokens themselves behind `prefix`, at times first, first+1...
+    """Self-attention of the context blocks: over `prefix` and the tokens themselves, at times first, first+1...
 
     It restarts at every chunk: positions are relative, and nothing but references is remembered.
     """

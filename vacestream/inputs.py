@@ -1,0 +1,147 @@
+"""The media that a recipe names -> context passes on its timeline, references, and what steers each chunk."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from vacestream.condition import Pass, Steering
+from vacestream.frames import to_pixels
+from vacestream.media.fit import letterbox_on_white, place
+from vacestream.media.images import read_image
+from vacestream.media.playback import IndexedSource
+from vacestream.media.probe import probe
+from vacestream.media.sources import Source, open_source
+from vacestream.plan import Plan
+from vacestream.recipe import Control, Mask
+from vacestream.recipe.values import media_kind
+from vacestream.timeline import Chunk
+
+
+class Inverted:
+    """A mask the other way round."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def read(self, n: int) -> np.ndarray:
+        """The next [t H W 3]."""
+        return 255 - self._source.read(n)
+
+
+def open_passes(plan: Plan, stack: ExitStack) -> list[Pass]:
+    """One pass a control; with a mask the input is kept around it; none where only the prompt speaks."""
+    recipe = plan.recipe
+
+    def keep() -> tuple[Source | None, Source | Inverted | None]:
+        return (
+            (open_input(plan, stack), _open_mask(plan, recipe.mask, stack)) if recipe.mask else (None, None)
+        )
+
+    passes = []
+    for control in recipe.controls:
+        kept, mask = keep()
+        passes.append(Pass(_open_control(plan, control, stack), kept, mask, control.scale))
+    if recipe.mask and not passes:
+        kept, mask = keep()
+        passes.append(Pass(None, kept, mask))
+    return passes or ([Pass()] if recipe.references else [])
+
+
+def open_input(plan: Plan, stack: ExitStack) -> Source:
+    """The recipe's input, fitted to the output's size and rate."""
+    given = plan.recipe.input
+    assert given is not None
+    source = open_source(
+        given.path,
+        size=plan.size,
+        fps=plan.fps,
+        fit=plan.recipe.fit,
+        start=plan.seconds(given.start) or Fraction(0),
+        end=plan.seconds(given.end),
+        at_end=given.at_end or "stop",
+    )
+    stack.callback(source.close)
+    return source
+
+
+def steering(plan: Plan) -> Callable[[Chunk], Steering]:
+    """What each chunk is told: the prompt of the last switch before it, the references."""
+    assert plan.size is not None
+    recipe = plan.recipe
+    references = tuple(load_reference(reference.image, plan.size) for reference in recipe.references)
+    prompts = {0: recipe.prompt}
+    prompts |= {switch.chunk: recipe.timeline[switch.index].prompt or "" for switch in plan.switches}
+
+    def steer(chunk: Chunk) -> Steering:
+        latest = max(start for start in prompts if start <= chunk.index)
+        return Steering(prompts[latest], references, recipe.context_scale)
+
+    return steer
+
+
+def load_reference(where: str, size: tuple[int, int]) -> Tensor:
+    """A picture whole, on white [3 H W]; sprites:SEED is the upright sprite of that clip."""
+    kind, _, seed = where.partition(":")
+    if kind == "sprites":
+        from vacestream.sprites.source import reference
+
+        picture = reference(int(seed), size)
+    else:
+        picture = letterbox_on_white(read_image(Path(where)), size)
+    return to_pixels(picture[None])[0]
+
+
+def _open_control(plan: Plan, control: Control, stack: ExitStack) -> Source:
+    """A ready-made signal, or the exact one of a source that knows it."""
+    if control.video is not None:
+        return _open(plan, control.video, stack)
+    source = open_input(plan, stack) if control.from_ is None else _open(plan, control.from_, stack)
+    signal: Source = source.signal(control.signal)  # type: ignore[attr-defined]
+    return signal
+
+
+def _open_mask(plan: Plan, mask: Mask, stack: ExitStack) -> Source | Inverted:
+    """White = generate."""
+    assert plan.size is not None
+    assert plan.fps is not None
+    if mask.mode == "bbox":
+        frame = _boxes(plan, mask)
+        source: Source = IndexedSource(lambda _: frame, size=plan.size, fps=plan.fps)
+    else:
+        assert mask.mask is not None
+        source = _open(plan, mask.mask, stack)
+        if media_kind(mask.mask) == "sprites":
+            source = source.signal("mask")  # type: ignore[attr-defined]
+    return Inverted(source) if mask.invert else source
+
+
+def _open(plan: Plan, where: str, stack: ExitStack) -> Source:
+    """Another file on the same timeline; a still stands for every frame."""
+    still = media_kind(where) == "file" and probe(where).num_frames == 1
+    source = open_source(
+        where, size=plan.size, fps=plan.fps, fit=plan.recipe.fit, at_end="hold" if still else "stop"
+    )
+    stack.callback(source.close)
+    return source
+
+
+def _boxes(plan: Plan, mask: Mask) -> np.ndarray:
+    """[H W 3]: white in the boxes, which are in pixels of the input as displayed."""
+    assert plan.size is not None
+    assert mask.bbox is not None
+    given = plan.recipe.input
+    native = probe(given.path).size if given and media_kind(given.path) == "file" else plan.size
+    where = place(native, plan.size, plan.recipe.fit)
+    sign = -1 if where.fit == "crop" else 1
+    frame = np.zeros((*plan.size, 3), np.uint8)
+    for box in mask.bbox:
+        x1, y1, x2, y2 = box.pixels(*native)
+        across, down = where.scaled[1] / native[1], where.scaled[0] / native[0]
+        left, right = (max(0, round(x * across) + sign * where.left) for x in (x1, x2))
+        top, bottom = (max(0, round(y * down) + sign * where.top) for y in (y1, y2))
+        frame[top:bottom, left:right] = 255
+    return frame

@@ -1,0 +1,44 @@
+"""The line: recipe -> plan -> condition -> encode -> denoise -> decode -> sink, chunk by chunk, all generators."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from vacestream.condition import make_vcus
+from vacestream.events import Event
+from vacestream.inputs import open_passes, steering
+from vacestream.models.device import pick_device, pick_dtype
+from vacestream.models.load import load_pipeline
+from vacestream.outputs import Outputs
+from vacestream.plan import Plan
+from vacestream.stream import Stream, new_stream
+from vacestream.timing import Timing
+
+Report = Callable[[Event], None]
+
+
+def render(plan: Plan, *, report: Report) -> None:
+    """Make the video that a plan describes; `report` is told what happens."""
+    assert plan.size is not None
+    report(
+        Event("start", data={"num_frames": plan.num_frames, "num_chunks": plan.num_chunks, "task": plan.task})
+    )
+    with ExitStack() as stack:
+        passes = open_passes(plan, stack)
+        stream = load_stream(plan)
+        outputs = stack.enter_context(Outputs(plan))
+        timing, frame = Timing(), 0
+        mask_time = plan.recipe.mask.time if plan.recipe.mask else "group"
+        vcus = outputs.watch(make_vcus(plan.chunks(), passes, steering(plan), plan.size, mask_time=mask_time))
+        for chunk, frames in stream(timing.watch("condition", vcus), timing.watch):
+            outputs.write(frames)
+            frame += len(frames)
+            report(Event("chunk", frame, chunk.index + 1, timing.lap()))
+    report(Event("done", frame, plan.num_chunks or 0, {"outputs": outputs.files}))
+
+
+def load_stream(plan: Plan) -> Stream:
+    """The pipeline of a plan, loaded, and a stream that has not started."""
+    assert plan.size is not None
+    device = pick_device(plan.device)
+    pipeline = load_pipeline(plan.spec, device, pick_dtype(plan.recipe.precision, device))
+    return new_stream(pipeline, plan.size, plan.seed, commit_hints=plan.recipe.vace.commit_hints)
