@@ -26,8 +26,8 @@ from vacestream.models.conditions import Condition, Context, hints_at
 from vacestream.models.kv_cache import CacheShape, KVCache
 from vacestream.models.transformer import CausalWan, make_causal
 from vacestream.models.vace import ContextAdapter, References
-from vacestream.pipelines import PipelineSpec, Transformer
-from vacestream.timeline import Chunk, chunks, latent_of
+from vacestream.pipelines import VAE_STRIDE_T, PipelineSpec, Transformer
+from vacestream.timeline import Chunk, chunks
 from vacestream.vcu import Layer
 
 Tensors = dict[str, Tensor]
@@ -217,22 +217,27 @@ def replay_encode(case: dict[str, Any], tensors: Tensors, compare: Comparison) -
     """Compare every recorded stage of the encoding; the context [ctx f h w] with references in front."""
     vae = StandInVae(tensors["inputs/vae_A"], tensors["inputs/vae_b"])
     frames, masks = (rearrange(tensors[f"inputs/{name}"], "c T H W -> T c H W") for name in ("video", "mask"))
-    chunk = Chunk(0, 0, latent_of(len(frames) - 1) + 1)
-    layer = Layer(frames, masks, pool_masks(masks, chunk, "nearest"))
+    layer = Layer(frames, masks, pool_masks(masks, Chunk(0, 0, len(frames[::VAE_STRIDE_T])), "nearest"))
     video = encode_layer(layer, vae, vae)
     names = sorted(key for key in tensors if key.startswith("inputs/ref"))
-    latents = torch.stack([vae.push(rearrange(tensors[key], "c T H W -> T c H W"))[:, 0] for key in names])
-    references = References(latents, torch.zeros_like(latents)).context(len(video))[0]
-    context = torch.cat([references, video], dim=1)
-    split = 2 * latents.shape[1]
+    pictures = [vae.push(rearrange(tensors[key], "c T H W -> T c H W"))[:, 0] for key in names]
+    context, plain = video, vae.push(frames)
+    if pictures:
+        latents = torch.stack(pictures)
+        references = References(latents, torch.zeros_like(latents))
+        context = torch.cat([references.context(len(video))[0], video], dim=1)
+        plain = torch.cat([rearrange(latents, "r c h w -> c r h w"), plain], dim=1)
+    split = 2 * len(plain)
+    got = {"encode_nomask/frames_z": plain, "decode_latent_trimmed": context[: len(plain), len(names) :]}
     for name, whole in (("encode", context), ("encode_noref", video)):
-        for part, got in (("frames_z", whole[:split]), ("masks_m", whole[split:]), ("vace_context", whole)):
-            if (key := f"outputs/{name}/{part}") in tensors:
-                compare(key, got, tensors[key])
-    plain = torch.cat([rearrange(latents, "r c h w -> c r h w"), vae.push(frames)], dim=1)
-    compare("outputs/encode_nomask/frames_z", plain, tensors["outputs/encode_nomask/frames_z"])
-    trimmed = context[: latents.shape[1], len(names) :]
-    compare("outputs/decode_latent_trimmed", trimmed, tensors["outputs/decode_latent_trimmed"])
+        got |= {
+            f"{name}/frames_z": whole[:split],
+            f"{name}/masks_m": whole[split:],
+            f"{name}/vace_context": whole,
+        }
+    for name, value in got.items():
+        if (key := f"outputs/{name}") in tensors:
+            compare(key, value, tensors[key])
     return context
 
 
@@ -312,8 +317,8 @@ def build(config: dict[str, Any], tensors: Tensors) -> tuple[CausalWan, ContextA
     if not context:
         return make_causal(model), None
     adapter = ContextAdapter.build(
-        dim=config["dim"], ffn_dim=config["ffn_dim"], heads=config["num_heads"], channels=config["vace_in_dim"],
-        patch=tuple(config["patch_size"]), layers=tuple(config["vace_layers"]),
+        dim=config["dim"], ffn_dim=config["ffn_dim"], heads=config["num_heads"],
+        channels=config["vace_in_dim"], patch=tuple(config["patch_size"]), layers=tuple(config["vace_layers"]),
     )  # fmt: skip
     load(adapter, context, "weights")
     return make_causal(model), adapter

@@ -36,7 +36,8 @@ def randomize(module: nn.Module, seed: int) -> nn.Module:
 
 def tiny_vae(seed: int = 3) -> AutoencoderKLWan:
     vae = AutoencoderKLWan(
-        base_dim=4, z_dim=16, dim_mult=[1, 1, 2, 2], num_res_blocks=1, temperal_downsample=[False, True, True],
+        base_dim=4, z_dim=16, dim_mult=[1, 1, 2, 2], num_res_blocks=1,
+        temperal_downsample=[False, True, True],
         latents_mean=[0.1] * 16, latents_std=[1.5] * 16,
     )  # fmt: skip
     return randomize(vae, seed)  # type: ignore[return-value]

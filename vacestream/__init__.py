@@ -1,8 +1,8 @@
-"""vacestream: one YAML recipe, rendered chunk by chunk through a causal video diffusion model with VACE control.
+"""vacestream: one YAML recipe, rendered chunk by chunk by a causal video diffusion model with VACE control.
 
-    import vacestream
-    for frames in vacestream.load("sprites").generate(prompt="a red circle on a blue plain background"):
-        ...  # uint8 [T H W 3], 9 frames first, then 12 at a time
+import vacestream
+for frames in vacestream.load("sprites").generate(prompt="a red circle on a blue plain background"):
+    ...  # uint8 [T H W 3], 9 frames first, then 12 at a time
 """
 
 from typing import TYPE_CHECKING

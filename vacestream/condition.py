@@ -26,8 +26,8 @@ class FrameSource(Protocol):
 class Pass:
     """One context pass over the whole timeline; its sources are read in step.
 
-    control: frames that say what to make. kept: footage whose pixels stay where the mask is black, mid-gray where it
-    is white unless a control acts there. mask: white = generate; without one, everything is generated.
+    control: frames that say what to make. kept: footage whose pixels stay where the mask is black; where it
+    is white there is mid-gray, or the control. mask: white = generate; without one, everything is generated.
     """
 
     control: FrameSource | None = None
@@ -55,8 +55,8 @@ def make_vcus(
 ) -> Iterator[tuple[Chunk, VCU]]:
     """The VCUs of the chunks, in order.
 
-    A chunk that reaches past the end of the video, or of the first source that ends, is filled by holding the last
-    frames; its `end` says where the video stops.
+    A chunk that reaches past the end of the video, or of the first source that ends, is filled by holding the
+    last frames; its `end` says where the video stops.
     """
     readers = [_PassReader(item, size) for item in passes]
     for chunk in chunks:
@@ -66,6 +66,8 @@ def make_vcus(
             return
         if end < chunk.stop and (chunk.end is None or end < chunk.end):
             chunk = replace(chunk, end=end)
+        if mask_time == "nearest" and (chunk.start or chunk.end is None or chunk.end > chunk.stop):
+            raise InputError("mask: `time: nearest` needs the whole clip in one chunk; write `time: group`")
         layers = tuple(
             Layer(frames, masks, pool_masks(masks, chunk, mask_time), item.scale)
             for item, (_, frames, masks) in zip(passes, parts, strict=True)

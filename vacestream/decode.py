@@ -15,7 +15,7 @@ from vacestream.timeline import Chunk
 def decode(
     latents: Iterable[tuple[Condition, Tensor]], decoder: Decoder
 ) -> Iterator[tuple[Chunk, np.ndarray]]:
-    """Latents [c f h w] of each chunk -> its wanted frames uint8 [T H W 3]; the kept ones are the source's."""
+    """Latents [c f h w] of each chunk -> its wanted frames uint8 [T H W 3]; kept pixels are the source's."""
     for condition, clean in latents:
         pixels = decoder.push(clean)
         if not torch.isfinite(pixels).all():

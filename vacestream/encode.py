@@ -1,7 +1,7 @@
 """VCUs -> conditions: context latents for the adapter, references, text (VACE, arXiv:2503.07598).
 
-A context is [inactive | reactive | mask]: latents of what is kept, latents of what is to be changed, and for every
-pixel of a latent cell one channel of mask. Each part is a causal VAE stream of its own, over the whole stream.
+A context is [inactive | reactive | mask]: latents of what is kept, latents of what is to be changed, and for
+every pixel of a latent cell one channel of mask. Each part is a causal VAE stream of its own.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -32,6 +32,9 @@ class PixelEncoder(Protocol):
     def state(self) -> dict[str, Any]:
         """What must be kept to go on from here."""
 
+    def restored(self, state: dict[str, Any]) -> Any:
+        """Go on from a kept state."""
+
 
 @dataclass
 class EncodeState:
@@ -44,6 +47,26 @@ class EncodeState:
     pictures: tuple[Tensor, ...] = ()
     references: References | None = None
     """Of `pictures`, which are compared by identity."""
+    aside: list[tuple[dict[str, Any], dict[str, Any]]] | None = None
+    """The streams as they were before the chunk in work, None between chunks."""
+
+    def begin(self) -> None:
+        """A chunk is about to be encoded."""
+        self.aside = [(inactive.state(), reactive.state()) for inactive, reactive in self.streams]
+
+    def commit(self) -> None:
+        """The chunk is done."""
+        self.aside = None
+
+    def abort(self) -> None:
+        """Make the streams what they were before `begin`."""
+        if self.aside is None:
+            return
+        del self.streams[len(self.aside) :]
+        for pair, states in zip(self.streams, self.aside, strict=True):
+            for encoder, state in zip(pair, states, strict=True):
+                encoder.restored(state)
+        self.commit()
 
 
 @dataclass(frozen=True)
@@ -64,15 +87,21 @@ class Encode:
     ) -> Iterator[Condition]:
         """Conditions, chunk by chunk; `adapter` is asked at every chunk border, None leaves the base bare."""
         for chunk, vcu in vcus:
-            contexts = self._contexts(vcu, state, adapter())
-            yield Condition(
-                chunk, self._prompt(vcu.prompt, state), contexts, self._references(vcu, state, contexts)
-            )
+            state.begin()
+            contexts = self._contexts(chunk, vcu, state, adapter())
+            references = self._references(vcu, state, contexts)
+            yield Condition(chunk, self._prompt(vcu.prompt, state), contexts, references, vcu.kept)
 
-    def _contexts(self, vcu: VCU, state: EncodeState, adapter: ContextAdapter | None) -> tuple[Context, ...]:
+    def _contexts(
+        self, chunk: Chunk, vcu: VCU, state: EncodeState, adapter: ContextAdapter | None
+    ) -> tuple[Context, ...]:
         """Every pass is encoded, so that its streams stay in step; those without weight are then left out."""
-        while len(state.streams) < len(vcu.layers):
-            state.streams.append((self.new_encoder(), self.new_encoder()))
+        for layer in vcu.layers[len(state.streams) :]:
+            pair = self.new_encoder(), self.new_encoder()
+            if chunk.start:  # a stream's first latent holds one frame: here, the gray one before this chunk
+                for encoder in pair:
+                    encoder.push_neutral(1, (layer.frames.shape[2], layer.frames.shape[3]))
+            state.streams.append(pair)
         contexts = []
         for layer, encoders in zip(vcu.layers, state.streams, strict=False):
             latents = encode_layer(layer, *encoders)
@@ -119,7 +148,7 @@ def pack_masks(latent_masks: Tensor, stride: int) -> Tensor:
 def pool_masks(masks: Tensor, chunk: Chunk, how: MaskTime) -> Tensor:
     """Masks of a chunk's frames [T 1 H W] -> one a latent [f 1 H W].
 
-    group: the last but one frame of the latent's four (frame 4j-1; frame 0 of latent 0). union: any of the four.
+    group: the last but one frame of the latent's four (4j-1; frame 0 of latent 0). union: any of the four.
     nearest: the evenly spread frames that whole-clip VACE takes; only where the chunk is the whole clip.
     """
     if how == "nearest":

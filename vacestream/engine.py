@@ -1,7 +1,7 @@
 """Conditions -> clean latents, chunk by chunk, with a KV cache (Self Forcing, arXiv:2506.08009).
 
-Each step predicts the clean chunk, which is noised again for the next step; one more pass over the clean chunk
-leaves its keys and values in the cache for the chunks to come.
+Each step predicts the clean chunk, which is noised again for the next step; one more pass over the clean
+chunk leaves its keys and values in the cache for the chunks to come.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -34,14 +34,13 @@ class DenoiseState:
     recent: list[tuple[Tensor, tuple[Context, ...]]] = field(default_factory=list)
     """Clean latents [c f h w] of the last window, with the contexts they were made under: for a recache."""
 
-    def forget(self, adapters: Iterable[ContextAdapter]) -> None:
-        """Drop what was kept for adapters that are gone."""
-        gone = set(adapters)
+    def forget(self, adapter: ContextAdapter) -> None:
+        """Drop what was kept for an adapter that is gone."""
         self.recent = [
-            (x, tuple(c for c in contexts if c.adapter not in gone)) for x, contexts in self.recent
+            (x, tuple(c for c in contexts if c.adapter is not adapter)) for x, contexts in self.recent
         ]
         if self.text is not None:
-            self.text.forget(block for adapter in gone for block in adapter.vace_blocks)
+            self.text.forget(adapter.vace_blocks)
 
     def remember(self, clean: Tensor, contexts: tuple[Context, ...]) -> None:
         """Keep a chunk; forget what is past the window."""
@@ -130,13 +129,14 @@ class Denoiser:
 
     def _set_prompt(self, condition: Condition, state: DenoiseState) -> None:
         """On a new prompt: new text K/V, and the last window of the cache made again under it."""
-        switched = state.prompt is not None and not torch.equal(condition.prompt, state.prompt)
+        old, new = state.prompt, condition.prompt
+        switched = old is None or (old is not new and not torch.equal(old, new))
         if switched or state.text is None:
-            state.prompt, state.text = condition.prompt, self.model.embed_text(condition.prompt[None])
-        if switched and condition.references is not None:
-            condition.references.kv.clear()
+            state.text = self.model.embed_text(new[None])
         if switched and self.spec.recache != "none" and state.recent:
+            state.prompt = None  # a recache that fails is made again
             self._recache(condition, state)
+        state.prompt = new
 
     def _recache(self, condition: Condition, state: DenoiseState) -> None:
         clean = torch.cat([x for x, _ in state.recent], dim=1)[:, -state.window :]

@@ -1,8 +1,8 @@
-"""What a user can get wrong or run out of: one class an exit code (0 done, 1 a job failed, 130 interrupted)."""
+"""What a user can get wrong or run out of, a class an exit code (0: done, 1: a job failed)."""
 
 
 class VacestreamError(Exception):
-    """The user's mistake or the machine's limit: one sentence that says what, where and what to do instead."""
+    """The user's mistake or the machine's limit: one sentence saying what, where, and what to do instead."""
 
     exit_code = 1
     code = "VS-JOB"

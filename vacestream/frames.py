@@ -1,6 +1,6 @@
 """Frames uint8 [T H W 3] <-> pixels float [T 3 H W] in -1..1; nothing else converts.
 
-The legend of the project. Axes: T H W pixels, f h w latents, c channels, n tokens, k d heads, B rows of a batch.
+The project's legend. Axes: T H W pixels, f h w latents, c channels, n tokens, k d heads, B rows of a batch.
 """
 
 import numpy as np

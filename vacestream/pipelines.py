@@ -1,4 +1,4 @@
-"""The table of base pipelines: a row each, data only. Sources of the numbers: reference papers named per row."""
+"""The table of base pipelines: a row each, data only, from the papers that the rows name."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,7 +6,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Transformer:
-    """A Wan2.1 diffusion transformer and the VACE context blocks that fit it (arXiv:2503.20314, 2503.07598)."""
+    """A Wan2.1 transformer and the VACE context blocks that fit it (arXiv:2503.20314, 2503.07598)."""
 
     dim: int
     ffn_dim: int

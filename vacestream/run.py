@@ -1,4 +1,4 @@
-"""The line: recipe -> plan -> condition -> encode -> denoise -> decode -> sink, chunk by chunk, all generators."""
+"""The line: recipe -> plan -> condition -> encode -> denoise -> decode -> sink, a chunk at a time."""
 
 from collections.abc import Callable
 from contextlib import ExitStack

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from vacestream.decode import decode
 from vacestream.encode import Encode, EncodeState
 from vacestream.engine import DenoiseState, Trace, make_denoiser, new_denoise_state
-from vacestream.models.conditions import Context
+from vacestream.models.conditions import Condition, Context
 from vacestream.models.load import Pipeline
-from vacestream.models.schedule import seeded_noise
+from vacestream.models.schedule import Noise, seeded_noise
 from vacestream.models.vace import ContextAdapter
 from vacestream.models.vae import Decoder, Encoder
 from vacestream.timeline import Chunk
@@ -47,6 +48,8 @@ class Stream:
     encoding: EncodeState = field(default_factory=EncodeState)
     commit_hints: bool = True
     trace: Trace | None = None
+    served: ContextAdapter | None = None
+    """The adapter of the last chunk."""
 
     def __call__(
         self, vcus: Iterable[tuple[Chunk, VCU]], watch: Watch = _unwatched
@@ -58,32 +61,43 @@ class Stream:
             embed_prompt=pipe.text,
             reference_noise=lambda index, shape: noise(REFERENCE_CHUNK, index, shape),
         )
-        denoise = make_denoiser(pipe.transformer, pipe.spec, commit_hints=self.commit_hints, trace=self.trace)
         conditions = watch("encode", encode(vcus, self.encoding, self._attached))
-        latents = watch("denoise", denoise(conditions, self.denoising, noise))
+        latents = watch("denoise", self._denoise(conditions, noise))
         return watch("decode", decode(latents, self.decoder))
+
+    def _denoise(self, conditions: Iterable[Condition], noise: Noise) -> Iterator[tuple[Condition, Tensor]]:
+        """The denoise stage; a chunk that fails leaves no trace, here or in the encode stage."""
+        pipe = self.pipeline
+        denoise = make_denoiser(pipe.transformer, pipe.spec, commit_hints=self.commit_hints, trace=self.trace)
+        try:
+            for made in denoise(conditions, self.denoising, noise):
+                self.encoding.commit()
+                yield made
+        except BaseException:
+            self.encoding.abort()
+            raise
 
     def _attached(self) -> ContextAdapter | None:
         """The adapter for the next chunk; what belongs to one that has gone is dropped."""
-        used = {c.adapter for _, contexts in self.denoising.recent for c in contexts} - {self.adapter}
-        if used:
-            self.denoising.forget(used)
+        if self.served is not None and self.served is not self.adapter:
+            self.denoising.forget(self.served)
             self.encoding.references, self.encoding.pictures = None, ()
+        self.served = self.adapter
         return self.adapter
 
     def save(self, path: Path) -> None:
         """Write the state; the file appears when it is complete."""
+        self._attached()
         part = path.with_name(path.name + ".part")
-        torch.save({"size": self.size, "seed": self.seed, **_plain(self)}, part)
+        torch.save({**_identity(self), **_plain(self)}, part)
         part.replace(path)
 
     def restore(self, path: Path) -> None:
-        """Take the state of a stream of the same row, size and seed; ValueError for another."""
+        """Take the state of a stream of the same row, size, seed and dtype; ValueError for another."""
         state = torch.load(path, map_location=self.pipeline.device, weights_only=True)
-        if (state["size"], state["seed"]) != (self.size, self.seed):
-            raise ValueError(
-                f"{path} is of {state['size']} and seed {state['seed']}, not {self.size} and {self.seed}"
-            )
+        mine = _identity(self)
+        if (kept := {name: state[name] for name in mine}) != mine:
+            raise ValueError(f"{path} is of {kept}, not {mine}")
         _take(self, state)
 
 
@@ -97,6 +111,12 @@ def new_stream(pipeline: Pipeline, size: tuple[int, int], seed: int, *, commit_h
     return Stream(
         pipeline, size, seed, denoising, Decoder(pipeline.vae), pipeline.adapter, commit_hints=commit_hints
     )
+
+
+def _identity(stream: Stream) -> dict[str, Any]:
+    """What two streams must share for one to go on with the other's state."""
+    pipe = stream.pipeline
+    return {"row": pipe.spec.name, "size": stream.size, "seed": stream.seed, "dtype": pipe.dtype}
 
 
 def _plain(stream: Stream) -> dict[str, Any]:
@@ -119,7 +139,8 @@ def _plain(stream: Stream) -> dict[str, Any]:
 
 
 def _take(stream: Stream, state: dict[str, Any]) -> None:
-    pipe = stream.pipeline
+    pipe, adapter = stream.pipeline, stream.adapter
+    stream.served = adapter
     stream.encoding = EncodeState(
         streams=[tuple(Encoder(pipe.vae).restored(one) for one in pair) for pair in state["encoders"]]  # type: ignore[misc]
     )
@@ -128,6 +149,6 @@ def _take(stream: Stream, state: dict[str, Any]) -> None:
     denoising.cache.take(state["cache"])
     denoising.next_latent, denoising.prompt, denoising.text = state["next_latent"], state["prompt"], None
     denoising.recent = [
-        (clean, tuple(Context(pipe.adapter, latents, scale) for latents, scale in contexts))
+        (clean, tuple(Context(adapter, *context) for context in contexts if adapter is not None))
         for clean, contexts in state["recent"]
     ]

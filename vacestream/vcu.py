@@ -9,8 +9,8 @@ from torch import Tensor
 class Layer:
     """Frames and masks of one context pass: a control, an edit, or neither.
 
-    Zero in frames is mid-gray, "nothing here". T2V and R2V: frames 0, masks 1. V2V: frames = control, masks 1.
-    MV2V: frames = source, masks 1 where it is made anew.
+    Zero in frames is mid-gray, "nothing here". T2V and R2V: frames 0, masks 1. V2V: frames = control,
+    masks 1. MV2V: frames = source, masks 1 where it is made anew.
     """
 
     frames: Tensor  # [T 3 H W] -1..1
@@ -47,3 +47,7 @@ class VCU:
     """0.0 to 2.0, times the scale of every pass."""
     kept: tuple[Tensor, Tensor] | None = None
     """Pixels [T 3 H W] that the output keeps where their masks [T 1 H W] are 0."""
+
+    def __post_init__(self) -> None:
+        if self.references and not self.layers:
+            raise ValueError("references act through a layer: give one of frames 0 and masks 1")

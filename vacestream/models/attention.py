@@ -1,4 +1,4 @@
-"""Rotary positions on three axes, and attention over them (RoFormer, arXiv:2104.09864; Wan2.1, 2503.20314)."""
+"""Rotary positions on three axes, and attention over them (arXiv:2104.09864; Wan2.1, 2503.20314)."""
 
 from functools import lru_cache
 from typing import NamedTuple

@@ -48,8 +48,10 @@ def hints_at(
 def references_at(
     timestep: float, model: CausalWan, text: Text, adapter: ContextAdapter, references: References
 ) -> "list[tuple[Tensor, Tensor]]":
-    """K/V of the references in each context block at this timestep, cached in `references`."""
+    """K/V of the references in each context block at this timestep; cached until the text changes."""
     key = adapter, timestep
+    if references.text is not text:
+        references.text, references.kv = text, {}
     if key not in references.kv:
         x = model.patchify(references.noised(timestep / NUM_TRAIN_STEPS))
         times = torch.full((1, len(references)), timestep, device=x.device)

@@ -1,7 +1,7 @@
 """The self-attention memory of one stream: a slot table that is overwritten in place.
 
 Slots 0..sink-1 hold the attention sink, the others the latest latents. Which latent stands in which slot is
-kept on the host and decided once a chunk; the order of keys means nothing to attention, RoPE gives their place.
+kept on the host and decided once a chunk; keys have no order for attention, RoPE gives their place.
 The published references roll the buffer instead (LongLive, arXiv:2509.22622); both attend the same set.
 """
 

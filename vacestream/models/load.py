@@ -38,6 +38,8 @@ def load_pipeline(spec: PipelineSpec, device: torch.device, dtype: torch.dtype) 
     if spec.name != "sprites":
         raise ModelError(f"{spec.name}: its weights cannot be loaded yet; use `pipeline: sprites`")
     folder = Path(str(files("vacestream.sprites") / "weights"))
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"{folder.name}/config.json: the weights of {spec.name} are missing; install vacestream again")
     config = json.loads((folder / "config.json").read_text())
 
     def part(build: Callable[[], Any], name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Warped few-step flow matching, x_t = (1 - s) x0 + s noise, v = noise - x0 (Self Forcing, arXiv:2506.08009)."""
+"""Warped few-step flow matching: x_t = (1-s) x0 + s noise, v = noise - x0 (Self Forcing, 2506.08009)."""
 
 import hashlib
 from collections.abc import Callable, Sequence

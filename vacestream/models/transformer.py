@@ -1,8 +1,8 @@
 """The causal, chunked forward pass of Wan over diffusers' modules (Wan2.1, arXiv:2503.20314).
 
 Weights stay in `WanTransformer3DModel` and `WanVACETransformerBlock`, under their keys; loaded modules get
-their class swapped for the thin subclasses below, whose forward takes per-latent timesteps, a memory instead of
-plain self-attention, and hints (VACE, arXiv:2503.07598) that are added behind a block.
+their class swapped for the thin subclasses below, whose forward takes per-latent timesteps, a memory instead
+of plain self-attention, and hints (VACE, arXiv:2503.07598) that are added behind a block.
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,8 +1,8 @@
 """VACE's context blocks beside a causal transformer (arXiv:2503.07598), with references out of the latents.
 
-References do not take a video slot. Their tokens run through the context blocks alone, in front of the chunk in
-time, and attend only to themselves; so their keys and values depend on timestep, prompt and references, are
-computed once for each timestep and reused by every chunk, whose context tokens attend to [references | chunk].
+References do not take a video slot. Their tokens run through the context blocks alone, in front of the chunk
+in time, and attend only to themselves; so their keys and values depend on timestep, prompt and references,
+are computed once for each timestep and reused by every chunk, whose tokens attend to [references | chunk].
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -24,7 +24,7 @@ KV = tuple[Tensor, Tensor]
 class ContextAdapter(nn.Module):
     """Context embedder and context blocks; an object beside the transformer, never its child.
 
-    It knows of its host the width of tokens and the order of hints: channels and strides are its own weights'.
+    It knows of its host the width of tokens and the order of hints; channels and strides are its weights'.
     """
 
     def __init__(
@@ -80,7 +80,8 @@ class References:
     latents: Tensor  # [r c h w] clean, normalised
     noise: Tensor  # [r c h w] fixed for the stream
     kv: dict[tuple[nn.Module, float], list[KV]] = field(default_factory=dict)
-    """(adapter, timestep) -> K/V of each context block; dropped when the prompt changes."""
+    """(adapter, timestep) -> K/V of each context block, under `text`."""
+    text: Text | None = None
 
     def __len__(self) -> int:
         return len(self.latents)
@@ -141,7 +142,7 @@ class ContextHints:
 def _attention(
     grid: tuple[int, int], *, first: int, prefix: "list[KV] | None" = None, kept: "list[KV] | None" = None
 ) -> Callable[[int], Attend]:
-    """Self-attention of the context blocks: over `prefix` and the tokens themselves, at times first, first+1...
+    """Self-attention of the context blocks over `prefix` and the tokens themselves, from time `first` on.
 
     It restarts at every chunk: positions are relative, and nothing but references is remembered.
     """

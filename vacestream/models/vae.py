@@ -35,7 +35,7 @@ class Encoder:
         while len(pixels) >= (group := VAE_STRIDE_T if self.started else 1):
             latents.append(self._encode(pixels[:group]))
             pixels = pixels[group:]
-        self.pending = pixels
+        self.pending = pixels.clone()  # not a view that keeps the whole chunk
         return torch.cat(latents, dim=1) if latents else self._no_latents(pixels)
 
     @torch.inference_mode()
@@ -45,8 +45,7 @@ class Encoder:
             return self.push(torch.zeros(num_frames, 3, *size))
         gray = torch.zeros(VAE_STRIDE_T, 3, *size)
         latents = []
-        while num_frames > 0:
-            group = VAE_STRIDE_T if self.started else 1
+        while num_frames >= (group := VAE_STRIDE_T if self.started else 1):
             if self.settled is None:
                 before = list(self.features)
                 latents.append(self._encode(gray[:group]))
@@ -55,15 +54,17 @@ class Encoder:
             else:
                 latents.append(self.settled)
             num_frames -= group
-        return torch.cat(latents, dim=1)
+        self.pending = gray[:num_frames].clone()
+        return torch.cat(latents, dim=1) if latents else self._no_latents(gray)
 
     def state(self) -> dict[str, Any]:
         """What must be kept to go on from here."""
-        return {name: getattr(self, name) for name in ("features", "pending", "started", "settled")}
+        state = {name: getattr(self, name) for name in ("pending", "started", "settled")}
+        return {"features": list(self.features), **state}
 
     def restored(self, state: dict[str, Any]) -> Self:
         """Go on from a kept state."""
-        vars(self).update(state)
+        vars(self).update(state, features=list(state["features"]))
         return self
 
     def _no_latents(self, pixels: Tensor) -> Tensor:
@@ -99,11 +100,11 @@ class Decoder:
 
     def state(self) -> dict[str, Any]:
         """What must be kept to go on from here."""
-        return {"features": self.features, "started": self.started}
+        return {"features": list(self.features), "started": self.started}
 
     def restored(self, state: dict[str, Any]) -> Self:
         """Go on from a kept state."""
-        vars(self).update(state)
+        vars(self).update(state, features=list(state["features"]))
         return self
 
     def _decode(self, z: Tensor) -> Tensor:

@@ -1,0 +1,322 @@
+"""A recipe -> all numbers of its video: task, size, rate, length, chunks, switches, files, bytes."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from typing import Any, Literal
+
+from vacestream.errors import InputError, RecipeError
+from vacestream.footage import FREE, Footage, control_frames, input_frames, look_at, nearest, seconds
+from vacestream.memory import Memory, dtype_of, memory, tokens_per_latent
+from vacestream.pipelines import PIPELINES, PipelineSpec
+from vacestream.recipe import Recipe, Time
+from vacestream.recipe.values import SIDE, is_still, media_kind
+from vacestream.sizes import default_size, fitted_size
+from vacestream.targets import Target, targets
+from vacestream.tasks import hold_or_shorten, infer, no_length, why_not_render
+from vacestream.timeline import Chunk, chunks
+from vacestream.unbuilt import PLANNED, unbuilt
+
+
+@dataclass(frozen=True)
+class Switch:
+    """A change of the timeline and the chunk border where it takes effect."""
+
+    index: int
+    """Its place in recipe.timeline."""
+    at: int
+    """The frame that was asked for."""
+    frame: int
+    """The frame where it takes effect: the first of a chunk."""
+    chunk: int
+    keys: tuple[str, ...]
+    """What changes."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that is decided before a weight is loaded."""
+
+    recipe: Recipe
+    spec: PipelineSpec
+    task: str
+    size: tuple[int, int] | None
+    """(height, width) made; None where a file that was not opened decides."""
+    fps: Fraction | None
+    num_frames: int | None
+    """Frames written; None where endless or decided by a file that was not opened."""
+    switches: tuple[Switch, ...]
+    outputs: tuple[Target, ...]
+    memory: Memory | None
+    why: dict[str, str]
+    """Where each derived number comes from."""
+    notes: tuple[str, ...] = ()
+    """Why `render` would refuse, when only the text was judged."""
+
+    @property
+    def seed(self) -> int:
+        return self.recipe.seed
+
+    @property
+    def device(self) -> str:
+        """As given: auto, cpu, cuda, cuda:N or mps."""
+        return self.recipe.device
+
+    @property
+    def dtype(self) -> str:
+        """fp32, bf16, fp16 or fp8."""
+        return dtype_of(self.recipe.precision, self.device)
+
+    @property
+    def mask_time(self) -> Literal["group", "nearest", "union"]:
+        """Which frame of a latent's four speaks for its mask."""
+        return self.recipe.mask.time if self.recipe.mask else "group"
+
+    @property
+    def tokens_per_latent(self) -> int | None:
+        return tokens_per_latent(self.spec, self.size) if self.size else None
+
+    @property
+    def num_chunks(self) -> int | None:
+        return None if self.num_frames is None else sum(1 for _ in self.chunks())
+
+    def chunks(self) -> Iterator[Chunk]:
+        """The chunks in order; endless where the length is."""
+        return chunks(self.spec, self.num_frames)
+
+    def seconds(self, time: Time | None) -> Fraction | None:
+        """A moment of a file that the recipe names, in seconds."""
+        assert self.fps is not None
+        return seconds(self.recipe, (), time, self.fps)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plan as plain data."""
+        return {
+            "schema": "vacestream.plan/1",
+            "recipe": self.recipe.name,
+            "task": self.task,
+            "pipeline": self.spec.name,
+            "status": self.spec.status,
+            "size": {"width": self.size[1], "height": self.size[0]} if self.size else None,
+            "fps": str(self.fps) if self.fps else None,
+            "num_frames": self.num_frames,
+            "seconds": float(self.num_frames / self.fps) if self.num_frames and self.fps else None,
+            "num_chunks": self.num_chunks,
+            "chunks": []
+            if self.num_frames is None
+            else [_chunk(chunk, self.num_frames) for chunk in self.chunks()],
+            "switches": [asdict(switch) for switch in self.switches],
+            "tokens_per_latent": self.tokens_per_latent,
+            "steps": list(self.spec.steps),
+            "seed": self.seed,
+            "device": self.device,
+            "dtype": self.dtype,
+            "memory": {**asdict(self.memory), "total": self.memory.total} if self.memory else None,
+            "outputs": [{"path": target.path, "saves": dict(target.saves)} for target in self.outputs],
+            "why": self.why,
+            "notes": list(self.notes),
+            "resolved": self.recipe.resolved(),
+        }
+
+
+def make_plan(recipe: Recipe, *, media: bool = True, built: bool = True) -> Plan:
+    """All numbers of a recipe; `media`: open its files; `built`: refuse what this version cannot do."""
+    task = infer(recipe)
+    refusals = _refusals(recipe)
+    if refusals and built and media:
+        raise RecipeError("\n".join(refusals))
+    spec = PIPELINES.get(recipe.pipeline) or PLANNED[recipe.pipeline]
+    footage = look_at(recipe) if media else Footage({})
+    why: dict[str, str] = {}
+    fps = _fps(recipe, spec, footage, why)
+    size = _size(recipe, spec, footage, why)
+    num_frames = _num_frames(recipe, spec, footage, fps, why)
+    _refuse_steps(recipe, spec)
+    if fps is not None and num_frames is not None:
+        refuse_short(recipe, footage, fps, num_frames)
+    switches = tuple(_switches(recipe, spec, fps, num_frames))
+    context = task != "T2V"
+    needs = size and memory(
+        spec,
+        size,
+        dtype_of(recipe.precision, recipe.device),
+        num_references=len(recipe.references),
+        context=context,
+    )
+    made = targets(recipe, task)
+    return Plan(recipe, spec, task, size, fps, num_frames, switches, made, needs, why, tuple(refusals))
+
+
+def frame_at(time: Time, spec: PipelineSpec, fps: Fraction | None) -> int | None:
+    """The output frame of a moment; None where the rate is not known."""
+    match time.unit:
+        case "f":
+            return int(time.amount)
+        case "chunks":
+            return _start_of(int(time.amount), spec)
+        case "s":
+            return None if fps is None else nearest(time.amount * fps)
+
+
+def _start_of(chunk: int, spec: PipelineSpec) -> int:
+    """The first frame of a chunk."""
+    latents = spec.first_chunk_latents + (chunk - 1) * spec.chunk_latents
+    return Chunk(chunk, latents, 1).start if chunk else 0
+
+
+def _refusals(recipe: Recipe) -> list[str]:
+    """Why render cannot do this, each with its line."""
+    live = why_not_render(recipe)
+    found = [live] if live else unbuilt(recipe)
+    return list(dict.fromkeys(str(recipe.error(key, what)) for key, what in found))
+
+
+def _fps(recipe: Recipe, spec: PipelineSpec, footage: Footage, why: dict[str, str]) -> Fraction | None:
+    if isinstance(recipe.fps, Fraction):
+        why["fps"] = "the recipe"
+        return recipe.fps
+    info = footage.info(("input", "path"))
+    if info is not None and info.timed:
+        why["fps"] = f"{info.where}{', made constant' if info.variable else ''}"
+        return info.fps
+    if info is None and recipe.input and not _rateless(recipe.input.path):
+        why["fps"] = "the input, which was not opened"
+        return None
+    why["fps"] = f"pipeline {spec.name}"
+    return Fraction(spec.fps)
+
+
+def _rateless(where: str) -> bool:
+    return media_kind(where) in FREE or is_still(where)
+
+
+def _size(
+    recipe: Recipe, spec: PipelineSpec, footage: Footage, why: dict[str, str]
+) -> tuple[int, int] | None:
+    asked = recipe.size
+    if asked and not asked.name:
+        if asked.height % SIDE or asked.width % SIDE:
+            width, height = (max(SIDE, round(side / SIDE) * SIDE) for side in (asked.width, asked.height))
+            raise recipe.error(
+                ("size",), f"{asked} has a side that is no multiple of {SIDE}; write {width}x{height}"
+            )
+        why["size"] = "the recipe"
+        return asked.height, asked.width
+    if recipe.outpaint and recipe.outpaint.fill:
+        raise recipe.error(("outpaint",), "fill needs a size to fill; add `size:`, such as `size: 832x480`")
+    area = asked.area if asked else spec.area
+    source = _shaping(recipe, footage)
+    if source == "unknown":
+        why["size"] = "the input's aspect, which was not opened"
+        return None
+    why["size"] = f"{area} pixels (" + (f"`size: {asked}`" if asked else f"pipeline {spec.name}") + ")"
+    if source is None:
+        return default_size(area)
+    why["size"] += f", in the aspect of {source[1]}"
+    return fitted_size(source[0], area)
+
+
+def _shaping(recipe: Recipe, footage: Footage) -> tuple[float, str] | Literal["unknown"] | None:
+    """The aspect (width / height) that the output takes, and the file it comes from."""
+    keys = (
+        [("input", "path")] if recipe.input else [k for k in footage.infos if k[0] in ("controls", "extend")]
+    )
+    info = footage.info(keys[0]) if keys else None
+    if info is None:
+        opened = bool(footage.infos) or not recipe.input or media_kind(recipe.input.path) in FREE
+        return None if opened else "unknown"
+    height, width = info.size
+    if recipe.outpaint and not recipe.outpaint.inner:
+        width *= 1 + recipe.outpaint.left + recipe.outpaint.right  # type: ignore[assignment]
+        height *= 1 + recipe.outpaint.up + recipe.outpaint.down  # type: ignore[assignment]
+    return width / height, info.where
+
+
+def _num_frames(
+    recipe: Recipe, spec: PipelineSpec, footage: Footage, fps: Fraction | None, why: dict[str, str]
+) -> int | None:
+    own = None if fps is None else input_frames(recipe, footage, fps)
+    others = {} if fps is None else control_frames(recipe, footage, fps)
+    asked = frame_at(recipe.length, spec, fps) if isinstance(recipe.length, Time) else None
+    if asked == 0:
+        raise recipe.error(
+            ("length",), f"{recipe.length} is less than half a frame at {fps} fps; write at least 1f"
+        )
+    if recipe.length == "endless":
+        return None
+    given = own if recipe.input else max(others.values(), default=None)
+    if asked is None:
+        if given is not None:
+            why["num_frames"] = recipe.input.path if recipe.input else "the longest ready-made control"
+        elif footage.infos and not recipe.input:
+            raise no_length(recipe)
+        return given
+    why["num_frames"] = f"`length: {recipe.length}`"
+    free = recipe.extend or (recipe.input and recipe.input.at_end)
+    if given is not None and asked > given and not free:
+        what = recipe.input.path if recipe.input else "the longest control"
+        remedy = hold_or_shorten() if recipe.input else "shorten it, or bring a longer one"
+        raise recipe.error(("length",), f"{asked} frames pass {what}, which gives {given}; {remedy}")
+    return asked
+
+
+def refuse_short(recipe: Recipe, footage: Footage, fps: Fraction, num_frames: int) -> None:
+    """Refuse a ready-made control or mask that ends before the video does."""
+    short = {} if recipe.extend else control_frames(recipe, footage, fps)
+    info = footage.info(("mask", "mask"))
+    if info is not None and info.num_frames not in (None, 1):
+        short |= {("mask", "mask"): info.frames_at(fps) or 0}
+    for key, frames in short.items():
+        if frames < num_frames:
+            what = (
+                f"gives {frames} frames of {num_frames}; bring one as long as the video, or shorten `length:`"
+            )
+            raise InputError(str(recipe.error(key, what)))
+
+
+def _refuse_steps(recipe: Recipe, spec: PipelineSpec) -> None:
+    for i, control in enumerate(recipe.controls):
+        if control.steps and control.steps.first > len(spec.steps):
+            key = ("controls", i, "steps")
+            raise recipe.error(
+                key, f"{control.steps} acts in no step: {spec.name} takes {len(spec.steps)}; write 1..2"
+            )
+
+
+def _switches(
+    recipe: Recipe, spec: PipelineSpec, fps: Fraction | None, num_frames: int | None
+) -> Iterator[Switch]:
+    taken: dict[int, int] = {}
+    for i, change in enumerate(recipe.timeline):
+        key, at = ("timeline", i, "at"), frame_at(change.at, spec, fps)
+        if at is None:
+            continue
+        if num_frames is not None and at >= num_frames:
+            raise recipe.error(
+                key, f"{change.at} is frame {at}, past the end at {num_frames}; write an earlier moment"
+            )
+        chunk = next((chunk for chunk in chunks(spec, num_frames) if chunk.start >= at), None)
+        if chunk is None:
+            last = max(chunk.start for chunk in chunks(spec, num_frames))
+            raise recipe.error(
+                key, f"{change.at} is in the last chunk, so nothing changes; write {last}f or earlier"
+            )
+        if chunk.index in taken:
+            raise recipe.error(
+                key, f"{change.at} and another change meet at frame {chunk.start}; move one by a chunk"
+            )
+        taken[chunk.index] = i
+        keys = (*change.changed, *(("cut",) if change.cut else ()))
+        yield Switch(i, at, chunk.start, chunk.index, keys)
+
+
+def _chunk(chunk: Chunk, num_frames: int) -> dict[str, int]:
+    stop = min(chunk.stop, num_frames)
+    return {
+        "index": chunk.index,
+        "start": chunk.start,
+        "stop": stop,
+        "num_frames": stop - chunk.start,
+        "first_latent": chunk.first_latent,
+        "num_latents": chunk.num_latents,
+    }

@@ -1,0 +1,186 @@
+"""What recipes can say and this version cannot do yet: one table, which shrinks as things get built."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from vacestream.pipelines import WAN_1_3B, WAN_14B, PipelineSpec
+
+if TYPE_CHECKING:
+    from vacestream.recipe import Control, Mask, Recipe
+    from vacestream.recipe.text import Key
+
+_WAN = PipelineSpec("", WAN_1_3B, status="planned")
+_ROWS = (
+    replace(_WAN, name="longlive-1.3b-infinity", rope="relative"),
+    replace(_WAN, name="self-forcing-1.3b", window_latents=21, attention_sink_latents=0, recache="none"),
+    replace(_WAN, name="memflow-1.3b"),
+    replace(_WAN, name="reward-forcing-1.3b", window_latents=9, rope="relative", recache="none"),
+    replace(
+        _WAN, name="streamdiffusionv2-1.3b", steps=(700, 500), shift=8.0, warp=False, chunk_latents=1,
+        first_chunk_latents=2, window_latents=6, commit_pass=False, recache="none",
+    ),
+    replace(
+        _WAN, name="streamdiffusionv2-14b", transformer=WAN_14B, steps=(700, 500), shift=8.0, warp=False,
+        chunk_latents=1, first_chunk_latents=2, window_latents=6, commit_pass=False, recache="none",
+    ),
+    replace(_WAN, name="krea-realtime-14b", transformer=WAN_14B, window_latents=6, attention_sink_latents=0),
+    replace(_WAN, name="wan2.1-1.3b", chunk_latents=21, first_chunk_latents=21, window_latents=21),
+    replace(
+        _WAN, name="wan2.1-14b", transformer=WAN_14B, chunk_latents=21, first_chunk_latents=21,
+        window_latents=21,
+    ),
+)  # fmt: skip
+
+PLANNED: dict[str, PipelineSpec] = {row.name: row for row in _ROWS}
+"""Rows that `vacestream.pipelines` will get; their numbers are those of the published code."""
+
+BUILT_PIPELINES = ("sprites",)
+SPRITES_SIGNALS = ("depth", "pose", "flow", "scribble", "layout_bbox")
+"""Signals that a sprites: source knows exactly."""
+BUILT_MASK_MODES = ("mask", "bbox")
+BUILT_CHANGES = ("prompt",)
+_SHEET = ("sheet",)
+
+
+@dataclass(frozen=True)
+class Unbuilt:
+    """One thing that a recipe can ask for in vain."""
+
+    what: str
+    instead: str
+    found: "Callable[[Recipe], Iterator[Key]]"
+    """The keys of a recipe that ask for it."""
+
+
+def unbuilt(recipe: "Recipe") -> "list[tuple[Key, str]]":
+    """What this recipe asks for in vain: its keys, and a sentence for each."""
+    return [
+        (key, f"{row.what} is understood but not built yet; {row.instead}")
+        for row in UNBUILT
+        for key in row.found(recipe)
+    ]
+
+
+def _given(*names: str) -> "Callable[[Recipe], Iterator[Key]]":
+    """Keys that differ from what they are when left out."""
+
+    def found(recipe: "Recipe") -> "Iterator[Key]":
+        plain = type(recipe)()
+        return ((name,) for name in names if getattr(recipe, name) != getattr(plain, name))
+
+    return found
+
+
+def _is_exact(control: "Control", recipe: "Recipe") -> bool:
+    if control.video is not None:
+        return True
+    source = control.from_ or (recipe.input.path if recipe.input else "")
+    exact = source.startswith("sprites:") and control.signal in SPRITES_SIGNALS
+    return exact and control.boxes is None and control.track is None
+
+
+def _annotated(recipe: "Recipe") -> "Iterator[Key]":
+    return (
+        ("controls", i, "signal")
+        for i, control in enumerate(recipe.controls)
+        if not _is_exact(control, recipe)
+    )
+
+
+def _control_parts(recipe: "Recipe") -> "Iterator[Key]":
+    for i, control in enumerate(recipe.controls):
+        for name in ("steps", "frames"):
+            if getattr(control, name) is not None:
+                yield "controls", i, name
+
+
+def _cut_out(recipe: "Recipe") -> "Iterator[Key]":
+    for i, reference in enumerate(recipe.references):
+        if reference.mode != "plain":
+            yield "references", i, "mode"
+        if reference.scale != 1:
+            yield "references", i, "scale"
+
+
+def _tracked(mask: "Mask | None") -> "Iterator[Key]":
+    if mask is None:
+        return
+    if mask.mode not in BUILT_MASK_MODES:
+        yield "mask", "mode"
+    for name, plain in (("augment", None), ("feather", 0), ("at", None)):
+        if getattr(mask, name) != plain:
+            yield "mask", name
+
+
+def _changes(recipe: "Recipe") -> "Iterator[Key]":
+    for i, change in enumerate(recipe.timeline):
+        names = [name for name in change.changed if name not in BUILT_CHANGES]
+        names += [name for name in ("blend", "cut") if getattr(change, name)]
+        yield from (("timeline", i, name) for name in names)
+
+
+def _outputs(recipe: "Recipe") -> "Iterator[Key]":
+    for i, output in enumerate(recipe.output):
+        if output.kind not in ("file", "stdin") or (output.path or "").startswith("/dev/"):
+            yield "output", i, "path"
+        for name in ("size", "fps", "codec", "format"):
+            if getattr(output, name) is not None:
+                yield "output", i, name
+        if output.audio not in (None, "none"):
+            yield "output", i, "audio"
+        if any(word not in _SHEET for word in output.save):
+            yield "output", i, "save"
+
+
+def _live_sources(recipe: "Recipe") -> "Iterator[Key]":
+    if recipe.input is None:
+        return
+    head = recipe.input.path.partition(":")[0]
+    if head in ("camera", "screen", *_STREAMS):
+        yield "input", "path"
+
+
+def _vace(recipe: "Recipe") -> "Iterator[Key]":
+    plain = type(recipe.vace)()
+    for name in ("references", "reference_guidance", "memory", "neutral"):
+        if getattr(recipe.vace, name) != getattr(plain, name):
+            yield "vace", name
+
+
+_STREAMS = ("http", "https", "rtsp", "rtmp", "rtmps", "srt", "udp", "tcp")
+
+UNBUILT = (
+    Unbuilt(
+        "a pipeline other than sprites",
+        "leave `pipeline:` out to use the embedded model",
+        lambda recipe: (("pipeline",) for _ in range(recipe.pipeline not in BUILT_PIPELINES)),
+    ),
+    Unbuilt(
+        "making this signal from footage",
+        "bring it ready-made as `video: FILE`, or take an input such as sprites:7, whose signals are known",
+        _annotated,
+    ),
+    Unbuilt("a control limited to steps or frames", "leave it out, so that it acts on all", _control_parts),
+    Unbuilt("cutting a reference out, or scaling it alone", "bring a picture on white, as it is", _cut_out),
+    Unbuilt(
+        "finding, following, widening or fading a region",
+        "bring the mask as a picture or video, or use `mode: bbox`",
+        lambda recipe: _tracked(recipe.mask),
+    ),
+    Unbuilt("outpainting", "use `mask:` inside the picture", _given("outpaint")),
+    Unbuilt("extension", "use a reference or a control instead", _given("extend")),
+    Unbuilt("a change of anything but the prompt", "keep `at:` and `prompt:`", _changes),
+    Unbuilt("starting from the input's own picture", "use `controls:` or `mask:`", _given("strength")),
+    Unbuilt(
+        "this way of sampling", "leave it out", _given("steps", "guidance_scale", "negative_prompt", "mode")
+    ),
+    Unbuilt("this part of the model", "leave it out", _given("loras", "vae", "offload")),
+    Unbuilt("this choice of the method", "leave it out", _vace),
+    Unbuilt("this kind of output", "write a file such as out.mp4 and convert it", _outputs),
+    Unbuilt(
+        "reading from a device or a stream",
+        "record it to a file first",
+        _live_sources,
+    ),
+)
