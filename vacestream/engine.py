@@ -101,11 +101,14 @@ class Denoiser:
     def _denoise(self, condition: Condition, state: DenoiseState, noise: Noise) -> Tensor:
         schedule, chunk = self.schedule, condition.chunk
         shape = self._latent_shape(state, chunk.num_latents)
-        x = x0 = noise(chunk.index, 0, shape).to(state.cache.device, state.cache.dtype)
+        draws = [noise(chunk.index, step, shape) for step in range(len(schedule.timesteps))]
+        fresh = torch.stack(draws).to(
+            state.cache.device
+        )  # one copy a chunk: the loop never waits for the host
+        x = x0 = fresh[0].to(state.cache.dtype)
         for step, timestep in enumerate(schedule.timesteps):
             if step > 0:
-                fresh = noise(chunk.index, step, shape).to(state.cache.device)
-                x = schedule.renoise(x0, fresh, step)
+                x = schedule.renoise(x0, fresh[step], step)
                 state.cache.repeat()
             flow = self._call(f"denoise{step}", x, timestep, condition, state)
             assert flow is not None

@@ -1,5 +1,8 @@
 """What a render tells while it runs."""
 
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -13,3 +16,20 @@ class Event:
     chunk: int = 0
     data: dict[str, Any] = field(default_factory=dict)
     """start: num_frames, num_chunks, task; chunk: seconds by stage; warn, error: message; done: outputs."""
+
+
+Report = Callable[[Event], None]
+
+
+@contextmanager
+def warnings_reported(report: Report) -> Iterator[None]:
+    """Python's UserWarnings (damaged footage, HDR) become warn events."""
+
+    def show(message: Warning | str, category: type[Warning], *_where: Any) -> None:
+        if issubclass(category, UserWarning):
+            report(Event("warn", data={"message": str(message)}))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = show
+        yield

@@ -51,8 +51,8 @@ def open_passes(plan: Plan, stack: ExitStack) -> list[Pass]:
     return passes or ([Pass()] if recipe.references else [])
 
 
-def open_input(plan: Plan, stack: ExitStack) -> Source:
-    """The recipe's input, fitted to the output's size and rate."""
+def open_input(plan: Plan, stack: ExitStack, signal: str | None = None) -> Source:
+    """The recipe's input, fitted to the output's size and rate; or a signal that it knows exactly."""
     given = plan.recipe.input
     assert given is not None
     source = open_source(
@@ -63,6 +63,7 @@ def open_input(plan: Plan, stack: ExitStack) -> Source:
         start=plan.seconds(given.start) or Fraction(0),
         end=plan.seconds(given.end),
         at_end=given.at_end or "stop",
+        signal=signal,
     )
     stack.callback(source.close)
     return source
@@ -99,9 +100,9 @@ def _open_control(plan: Plan, control: Control, stack: ExitStack) -> Source:
     """A ready-made signal, or the exact one of a source that knows it."""
     if control.video is not None:
         return _open(plan, control.video, stack)
-    source = open_input(plan, stack) if control.from_ is None else _open(plan, control.from_, stack)
-    signal: Source = source.signal(control.signal)  # type: ignore[attr-defined]
-    return signal
+    if control.from_ is not None:
+        return _open(plan, control.from_, stack, control.signal)
+    return open_input(plan, stack, control.signal)
 
 
 def _open_mask(plan: Plan, mask: Mask, stack: ExitStack) -> Source | Inverted:
@@ -113,17 +114,21 @@ def _open_mask(plan: Plan, mask: Mask, stack: ExitStack) -> Source | Inverted:
         source: Source = IndexedSource(lambda _: frame, size=plan.size, fps=plan.fps)
     else:
         assert mask.mask is not None
-        source = _open(plan, mask.mask, stack)
-        if media_kind(mask.mask) == "sprites":
-            source = source.signal("mask")  # type: ignore[attr-defined]
+        signal = "mask" if media_kind(mask.mask) == "sprites" else None
+        source = _open(plan, mask.mask, stack, signal)
     return Inverted(source) if mask.invert else source
 
 
-def _open(plan: Plan, where: str, stack: ExitStack) -> Source:
+def _open(plan: Plan, where: str, stack: ExitStack, signal: str | None = None) -> Source:
     """Another file on the same timeline; a still stands for every frame."""
     still = media_kind(where) == "file" and probe(where).num_frames == 1
     source = open_source(
-        where, size=plan.size, fps=plan.fps, fit=plan.recipe.fit, at_end="hold" if still else "stop"
+        where,
+        size=plan.size,
+        fps=plan.fps,
+        fit=plan.recipe.fit,
+        at_end="hold" if still else "stop",
+        signal=signal,
     )
     stack.callback(source.close)
     return source

@@ -10,11 +10,12 @@ from typing import Self
 import numpy as np
 from torch import Tensor
 
+from vacestream.errors import VacestreamError
 from vacestream.frames import to_frames
 from vacestream.inputs import open_input
 from vacestream.media.images import write_image
 from vacestream.media.sheet import chosen, contact_sheet
-from vacestream.media.sinks import Tee, open_sink
+from vacestream.media.sinks import Sink, Tee, open_sink
 from vacestream.plan import Plan
 from vacestream.timeline import Chunk
 from vacestream.vcu import VCU
@@ -54,7 +55,7 @@ class Sheet:
         """The sheet as an image file."""
         rows = [(name, np.stack(frames)) for name, frames in self.rows.items()]
         references = [to_frames(image[None])[0] for image in self.references]
-        write_image(path, contact_sheet(rows, references, columns=SHEET_COLUMNS, title=self.title()))
+        write_image(path, contact_sheet(rows, references, numbers=sorted(self.picked), title=self.title()))
 
     def title(self) -> str:
         """What was made, in a line."""
@@ -78,12 +79,15 @@ class Outputs:
         comment = json.dumps(plan.recipe.resolved())
         wants_sheet = any(dict(target.saves).get("sheet") for target in plan.outputs)
         self._sheet = Sheet(plan, self._stack) if wants_sheet else None
-        self._sink = Tee(
-            [
-                open_sink(target.path, plan.size, plan.fps, crf=target.output.crf, comment=comment)
-                for target in plan.outputs
-            ]
-        )
+        self._sinks: list[Sink] = []
+        try:
+            for target in plan.outputs:
+                sink = open_sink(target.path, plan.size, plan.fps, crf=target.output.crf, comment=comment)
+                self._sinks.append(sink)
+        except VacestreamError:
+            Tee(self._sinks).abort()
+            raise
+        self._sink = Tee(self._sinks)
         return self
 
     def watch(self, vcus: Iterable[tuple[Chunk, VCU]]) -> Iterator[tuple[Chunk, VCU]]:

@@ -1,10 +1,9 @@
 """The line: recipe -> plan -> condition -> encode -> denoise -> decode -> sink, a chunk at a time."""
 
-from collections.abc import Callable
 from contextlib import ExitStack
 
 from vacestream.condition import make_vcus
-from vacestream.events import Event
+from vacestream.events import Event, Report, warnings_reported
 from vacestream.inputs import open_passes, steering
 from vacestream.models.device import pick_device, pick_dtype
 from vacestream.models.load import load_pipeline
@@ -12,8 +11,6 @@ from vacestream.outputs import Outputs
 from vacestream.plan import Plan
 from vacestream.stream import Stream, new_stream
 from vacestream.timing import Timing
-
-Report = Callable[[Event], None]
 
 
 def render(plan: Plan, *, report: Report) -> None:
@@ -23,6 +20,7 @@ def render(plan: Plan, *, report: Report) -> None:
         Event("start", data={"num_frames": plan.num_frames, "num_chunks": plan.num_chunks, "task": plan.task})
     )
     with ExitStack() as stack:
+        stack.enter_context(warnings_reported(report))
         passes = open_passes(plan, stack)
         stream = load_stream(plan)
         outputs = stack.enter_context(Outputs(plan))
