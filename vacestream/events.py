@@ -25,11 +25,11 @@ Report = Callable[[Event], None]
 def warnings_reported(report: Report) -> Iterator[None]:
     """Python's UserWarnings (damaged footage, HDR) become warn events."""
 
-    def show(message: Warning | str, category: type[Warning], *_where: Any) -> None:
+    def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
         if issubclass(category, UserWarning):
             report(Event("warn", data={"message": str(message)}))
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = show
+        warnings.showwarning = show  # type: ignore[assignment]
         yield

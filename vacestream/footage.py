@@ -32,7 +32,9 @@ def look_at(recipe: Recipe) -> Footage:
     from vacestream.media.probe import probe
 
     infos: dict[Key, MediaInfo] = {}
-    for key, where in files_of(recipe):
+    for key, where in named_media(recipe):
+        if media_kind(where) not in ("file", "stdin"):
+            continue
         try:
             infos[key] = probe(where)
         except InputError as error:
@@ -42,8 +44,8 @@ def look_at(recipe: Recipe) -> Footage:
     return Footage(infos)
 
 
-def files_of(recipe: Recipe) -> list[tuple[Key, str]]:
-    """The keys that name files to read, and the names."""
+def named_media(recipe: Recipe) -> list[tuple[Key, str]]:
+    """The keys that name media to read, and the names."""
     named: list[tuple[Key, str | None]] = [(("input", "path"), recipe.input.path if recipe.input else None)]
     named += [(("references", i, "image"), reference.image) for i, reference in enumerate(recipe.references)]
     named += [(("references", i, "mask"), reference.mask) for i, reference in enumerate(recipe.references)]
@@ -56,11 +58,7 @@ def files_of(recipe: Recipe) -> list[tuple[Key, str]]:
         named += [
             (("extend", "keyframes", i, "image"), k.image) for i, k in enumerate(recipe.extend.keyframes)
         ]
-    return [(key, where) for key, where in named if where and where != "input" and _opens(where)]
-
-
-def _opens(where: str) -> bool:
-    return media_kind(where) in ("file", "stdin")
+    return [(key, where) for key, where in named if where and where != "input"]
 
 
 def seconds(recipe: Recipe, key: Key, time: Time | None, fps: Fraction) -> Fraction | None:

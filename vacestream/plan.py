@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any, Literal
 
+from vacestream.contradictions import hold_or_shorten, no_length
 from vacestream.errors import InputError, RecipeError
 from vacestream.footage import FREE, Footage, control_frames, input_frames, look_at, nearest, seconds
 from vacestream.memory import Memory, dtype_of, memory, tokens_per_latent
@@ -13,9 +14,10 @@ from vacestream.recipe import Recipe, Time
 from vacestream.recipe.values import SIDE, is_still, media_kind
 from vacestream.sizes import default_size, fitted_size
 from vacestream.targets import Target, targets
-from vacestream.tasks import hold_or_shorten, infer, no_length, why_not_render
+from vacestream.tasks import infer
 from vacestream.timeline import Chunk, chunks
 from vacestream.unbuilt import PLANNED, unbuilt
+from vacestream.ways import why_not_render
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,8 @@ def make_plan(recipe: Recipe, *, media: bool = True, built: bool = True) -> Plan
     fps = _fps(recipe, spec, footage, why)
     size = _size(recipe, spec, footage, why)
     num_frames = _num_frames(recipe, spec, footage, fps, why)
-    _refuse_steps(recipe, spec)
+    _refuse_idle_controls(recipe, spec, fps, num_frames)
+    _refuse_anchors(recipe, spec, fps, num_frames)
     if fps is not None and num_frames is not None:
         refuse_short(recipe, footage, fps, num_frames)
     switches = tuple(_switches(recipe, spec, fps, num_frames))
@@ -274,13 +277,48 @@ def refuse_short(recipe: Recipe, footage: Footage, fps: Fraction, num_frames: in
             raise InputError(str(recipe.error(key, what)))
 
 
-def _refuse_steps(recipe: Recipe, spec: PipelineSpec) -> None:
+def _refuse_idle_controls(
+    recipe: Recipe, spec: PipelineSpec, fps: Fraction | None, num_frames: int | None
+) -> None:
+    """Refuse a control that acts in no step, or on no frame."""
+    anchors = recipe.extend.anchors if recipe.extend else {}
+    first = 1 if "firstframe" in anchors else 0
+    last = num_frames if num_frames is None or "lastframe" not in anchors else num_frames - 1
     for i, control in enumerate(recipe.controls):
         if control.steps and control.steps.first > len(spec.steps):
-            key = ("controls", i, "steps")
+            key, takes = ("controls", i, "steps"), f"{spec.name} takes {len(spec.steps)}"
+            raise recipe.error(key, f"{control.steps} acts in no step: {takes}; write 1..2")
+        if control.frames is None:
+            continue
+        start, stop = (frame_at(time, spec, fps) for time in (control.frames.start, control.frames.stop))
+        stop = None if stop is None else stop + control.frames.inclusive
+        late = start is not None and last is not None and start >= last
+        if late or (stop is not None and stop <= first):
+            what = f"{control.frames} acts on no frame"
             raise recipe.error(
-                key, f"{control.steps} acts in no step: {spec.name} takes {len(spec.steps)}; write 1..2"
+                ("controls", i, "frames"), f"{what}; write frames from {first} to {(last or 0) - 1}"
             )
+
+
+def _refuse_anchors(recipe: Recipe, spec: PipelineSpec, fps: Fraction | None, num_frames: int | None) -> None:
+    """Refuse a keyframe past the end, and two things at one frame."""
+    if recipe.extend is None:
+        return
+    anchors = recipe.extend.anchors
+    taken = {0: "firstframe"} if "firstframe" in anchors else {}
+    if num_frames is not None and "lastframe" in anchors:
+        taken[num_frames - 1] = "lastframe"
+    for i, keyframe in enumerate(recipe.extend.keyframes):
+        key, frame = ("extend", "keyframes", i, "at"), frame_at(keyframe.at, spec, fps)
+        if frame is None:
+            continue
+        if num_frames is not None and frame >= num_frames:
+            what = f"{keyframe.at} is frame {frame}, past the end at {num_frames}"
+            raise recipe.error(key, f"{what}; write an earlier moment")
+        if frame in taken:
+            what = f"{keyframe.at} is frame {frame}, where {taken[frame]} is: two things at one frame"
+            raise recipe.error(key, f"{what}; move or drop one")
+        taken[frame] = "another keyframe"
 
 
 def _switches(

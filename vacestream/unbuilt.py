@@ -122,7 +122,7 @@ def _changes(recipe: "Recipe") -> "Iterator[Key]":
 
 def _outputs(recipe: "Recipe") -> "Iterator[Key]":
     for i, output in enumerate(recipe.output):
-        if output.kind not in ("file", "stdin") or (output.path or "").startswith("/dev/"):
+        if output.kind not in ("file", "stdin"):
             yield "output", i, "path"
         for name in ("size", "fps", "codec", "format"):
             if getattr(output, name) is not None:
@@ -134,11 +134,10 @@ def _outputs(recipe: "Recipe") -> "Iterator[Key]":
 
 
 def _live_sources(recipe: "Recipe") -> "Iterator[Key]":
-    if recipe.input is None:
-        return
-    head = recipe.input.path.partition(":")[0]
-    if head in ("camera", "screen", *_STREAMS):
-        yield "input", "path"
+    from vacestream.footage import named_media
+    from vacestream.recipe.values import media_kind
+
+    return (key for key, where in named_media(recipe) if media_kind(where) in ("camera", "screen", "url"))
 
 
 def _vace(recipe: "Recipe") -> "Iterator[Key]":
@@ -147,8 +146,6 @@ def _vace(recipe: "Recipe") -> "Iterator[Key]":
         if getattr(recipe.vace, name) != getattr(plain, name):
             yield "vace", name
 
-
-_STREAMS = ("http", "https", "rtsp", "rtmp", "rtmps", "srt", "udp", "tcp")
 
 UNBUILT = (
     Unbuilt(

@@ -17,14 +17,10 @@ from vacestream.errors import ModelError
 WRAPPERS = ("generator_ema", "generator", "model", "state_dict")
 """Entries that training checkpoints keep the weights under, first found wins."""
 
-PREFIXES = (
-    "model.diffusion_model.",
-    "diffusion_model.",
-    "model.",
-    "_fsdp_wrapped_module.",
-    "_checkpoint_wrapped_module.",
-    "_orig_mod.",
-)
+PREFIXES = ("model.diffusion_model.", "diffusion_model.", "model.")
+
+WRAPPED = re.compile(r"\b(_fsdp_wrapped_module|_checkpoint_wrapped_module|_orig_mod)\.")
+"""What FSDP, checkpointing and compilation put into names, anywhere."""
 
 WAN_KEYS = (
     (r"^time_embedding\.0\.", "condition_embedder.time_embedder.linear_1."),
@@ -97,6 +93,7 @@ def _unwrap(weights: Mapping[str, Any]) -> Mapping[str, Tensor]:
 
 
 def _bare(key: str) -> str:
+    key = WRAPPED.sub("", key)
     for prefix in PREFIXES:
         if key.startswith(prefix):
             return _bare(key.removeprefix(prefix))

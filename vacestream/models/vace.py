@@ -71,6 +71,7 @@ class ContextAdapter(nn.Module):
         for index, block in enumerate(self.vace_blocks):
             context, hint = block(context, x, modulation, text, attention(index))
             yield hint
+            del hint  # one is alive at a time
 
 
 @dataclass
@@ -135,8 +136,11 @@ class ContextHints:
         patch = self.adapter.vace_patch_embedding.stride
         grid = self.context.shape[3] // patch[1], self.context.shape[4] // patch[2]
         attention = _attention(grid, first=self.num_references, prefix=self.references)
-        for hint in self.adapter.run(self.adapter.embed(self.context), x, modulation, text, attention):
-            yield hint * self.scale
+        hints = self.adapter.run(self.adapter.embed(self.context), x, modulation, text, attention)
+        return map(self._scaled, hints)  # a loop variable would keep the hint before
+
+    def _scaled(self, hint: Tensor) -> Tensor:
+        return (hint * self.scale).to(hint.dtype)
 
 
 def _attention(
