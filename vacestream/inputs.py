@@ -8,16 +8,22 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from vacestream.annotators import ANNOTATORS, annotator
+from vacestream.annotators.masks import filled
+from vacestream.annotators.stream import Annotated
+from vacestream.annotators.view import View
 from vacestream.condition import Pass, Steering
 from vacestream.frames import to_pixels
-from vacestream.media.fit import letterbox_on_white, place
+from vacestream.media.fit import letterbox_on_white
 from vacestream.media.images import read_image
 from vacestream.media.playback import IndexedSource
 from vacestream.media.probe import probe
 from vacestream.media.sources import Source, open_source
+from vacestream.moments import frame_at
 from vacestream.plan import Plan
-from vacestream.recipe import Control, Mask
+from vacestream.recipe import Control, Mask, Time
 from vacestream.recipe.values import media_kind
+from vacestream.signals import maker
 from vacestream.timeline import Chunk
 
 
@@ -97,12 +103,19 @@ def load_reference(where: str, size: tuple[int, int]) -> Tensor:
 
 
 def _open_control(plan: Plan, control: Control, stack: ExitStack) -> Source:
-    """A ready-made signal, or the exact one of a source that knows it."""
+    """A ready-made signal, the exact one of a source that knows it, or one that an annotator reads."""
     if control.video is not None:
         return _open(plan, control.video, stack)
+    exact = maker(plan.recipe, control).kind == "exact"
+    signal = control.signal if exact else None
+    if control.boxes is not None:
+        made = annotator(control.signal, view=_view(plan), boxes=control.boxes)
+        return Annotated(_blank(plan), made)
     if control.from_ is not None:
-        return _open(plan, control.from_, stack, control.signal)
-    return open_input(plan, stack, control.signal)
+        source = _open(plan, control.from_, stack, signal)
+    else:
+        source = open_input(plan, stack, signal)
+    return source if exact else Annotated(source, annotator(control.signal), ANNOTATORS[control.signal].lead)
 
 
 def _open_mask(plan: Plan, mask: Mask, stack: ExitStack) -> Source | Inverted:
@@ -138,15 +151,26 @@ def _boxes(plan: Plan, mask: Mask) -> np.ndarray:
     """[H W 3]: white in the boxes, which are in pixels of the input as displayed."""
     assert plan.size is not None
     assert mask.bbox is not None
+    inside = filled(mask.bbox, _view(plan), plan.size)
+    return np.where(inside[..., None], 255, 0).astype(np.uint8).repeat(3, axis=-1)
+
+
+def _view(plan: Plan) -> View:
+    """How the input became frames of the output."""
     given = plan.recipe.input
     native = probe(given.path).size if given and media_kind(given.path) == "file" else plan.size
-    where = place(native, plan.size, plan.recipe.fit)
-    sign = -1 if where.fit == "crop" else 1
-    frame = np.zeros((*plan.size, 3), np.uint8)
-    for box in mask.bbox:
-        x1, y1, x2, y2 = box.pixels(*native)
-        across, down = where.scaled[1] / native[1], where.scaled[0] / native[0]
-        left, right = (max(0, round(x * across) + sign * where.left) for x in (x1, x2))
-        top, bottom = (max(0, round(y * down) + sign * where.top) for y in (y1, y2))
-        frame[top:bottom, left:right] = 255
-    return frame
+
+    def frame(time: Time) -> float:
+        at = frame_at(time, plan.spec, plan.fps)
+        assert at is not None
+        return at
+
+    return View(frame, native, plan.recipe.fit)
+
+
+def _blank(plan: Plan) -> Source:
+    """White frames as long as the video."""
+    assert plan.size is not None
+    assert plan.fps is not None
+    white = np.full((*plan.size, 3), 255, np.uint8)
+    return IndexedSource(lambda _: white, size=plan.size, fps=plan.fps, num_frames=plan.num_frames)

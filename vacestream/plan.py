@@ -7,32 +7,19 @@ from typing import Any, Literal
 
 from vacestream.contradictions import hold_or_shorten, no_length
 from vacestream.errors import InputError, RecipeError
-from vacestream.footage import FREE, Footage, control_frames, input_frames, look_at, nearest, seconds
+from vacestream.footage import FREE, Footage, control_frames, input_frames, look_at, seconds
 from vacestream.memory import Memory, dtype_of, memory, tokens_per_latent
+from vacestream.moments import Switch, frame_at, refuse_anchors, refuse_idle_controls, switches
 from vacestream.pipelines import PIPELINES, PipelineSpec
 from vacestream.recipe import Recipe, Time
 from vacestream.recipe.values import SIDE, is_still, media_kind
+from vacestream.signals import maker
 from vacestream.sizes import default_size, fitted_size
 from vacestream.targets import Target, targets
 from vacestream.tasks import infer
 from vacestream.timeline import Chunk, chunks
 from vacestream.unbuilt import PLANNED, unbuilt
 from vacestream.ways import why_not_render
-
-
-@dataclass(frozen=True)
-class Switch:
-    """A change of the timeline and the chunk border where it takes effect."""
-
-    index: int
-    """Its place in recipe.timeline."""
-    at: int
-    """The frame that was asked for."""
-    frame: int
-    """The frame where it takes effect: the first of a chunk."""
-    chunk: int
-    keys: tuple[str, ...]
-    """What changes."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +62,11 @@ class Plan:
         return self.recipe.mask.time if self.recipe.mask else "group"
 
     @property
+    def makers(self) -> tuple[tuple[str, str], ...]:
+        """The signal of each control, and what makes it."""
+        return tuple((control.signal, maker(self.recipe, control).words) for control in self.recipe.controls)
+
+    @property
     def tokens_per_latent(self) -> int | None:
         return tokens_per_latent(self.spec, self.size) if self.size else None
 
@@ -107,6 +99,7 @@ class Plan:
             "chunks": []
             if self.num_frames is None
             else [_chunk(chunk, self.num_frames) for chunk in self.chunks()],
+            "signals": [{"signal": signal, "made_by": words} for signal, words in self.makers],
             "switches": [asdict(switch) for switch in self.switches],
             "tokens_per_latent": self.tokens_per_latent,
             "steps": list(self.spec.steps),
@@ -133,11 +126,11 @@ def make_plan(recipe: Recipe, *, media: bool = True, built: bool = True) -> Plan
     fps = _fps(recipe, spec, footage, why)
     size = _size(recipe, spec, footage, why)
     num_frames = _num_frames(recipe, spec, footage, fps, why)
-    _refuse_idle_controls(recipe, spec, fps, num_frames)
-    _refuse_anchors(recipe, spec, fps, num_frames)
+    refuse_idle_controls(recipe, spec, fps, num_frames)
+    refuse_anchors(recipe, spec, fps, num_frames)
     if fps is not None and num_frames is not None:
         refuse_short(recipe, footage, fps, num_frames)
-    switches = tuple(_switches(recipe, spec, fps, num_frames))
+    changes = tuple(switches(recipe, spec, fps, num_frames))
     context = task != "T2V"
     needs = size and memory(
         spec,
@@ -147,24 +140,7 @@ def make_plan(recipe: Recipe, *, media: bool = True, built: bool = True) -> Plan
         context=context,
     )
     made = targets(recipe, task)
-    return Plan(recipe, spec, task, size, fps, num_frames, switches, made, needs, why, tuple(refusals))
-
-
-def frame_at(time: Time, spec: PipelineSpec, fps: Fraction | None) -> int | None:
-    """The output frame of a moment; None where the rate is not known."""
-    match time.unit:
-        case "f":
-            return int(time.amount)
-        case "chunks":
-            return _start_of(int(time.amount), spec)
-        case "s":
-            return None if fps is None else nearest(time.amount * fps)
-
-
-def _start_of(chunk: int, spec: PipelineSpec) -> int:
-    """The first frame of a chunk."""
-    latents = spec.first_chunk_latents + (chunk - 1) * spec.chunk_latents
-    return Chunk(chunk, latents, 1).start if chunk else 0
+    return Plan(recipe, spec, task, size, fps, num_frames, changes, made, needs, why, tuple(refusals))
 
 
 def _refusals(recipe: Recipe) -> list[str]:
@@ -275,77 +251,6 @@ def refuse_short(recipe: Recipe, footage: Footage, fps: Fraction, num_frames: in
                 f"gives {frames} frames of {num_frames}; bring one as long as the video, or shorten `length:`"
             )
             raise InputError(str(recipe.error(key, what)))
-
-
-def _refuse_idle_controls(
-    recipe: Recipe, spec: PipelineSpec, fps: Fraction | None, num_frames: int | None
-) -> None:
-    """Refuse a control that acts in no step, or on no frame."""
-    anchors = recipe.extend.anchors if recipe.extend else {}
-    first = 1 if "firstframe" in anchors else 0
-    last = num_frames if num_frames is None or "lastframe" not in anchors else num_frames - 1
-    for i, control in enumerate(recipe.controls):
-        if control.steps and control.steps.first > len(spec.steps):
-            key, takes = ("controls", i, "steps"), f"{spec.name} takes {len(spec.steps)}"
-            raise recipe.error(key, f"{control.steps} acts in no step: {takes}; write 1..2")
-        if control.frames is None:
-            continue
-        start, stop = (frame_at(time, spec, fps) for time in (control.frames.start, control.frames.stop))
-        stop = None if stop is None else stop + control.frames.inclusive
-        late = start is not None and last is not None and start >= last
-        if late or (stop is not None and stop <= first):
-            what = f"{control.frames} acts on no frame"
-            raise recipe.error(
-                ("controls", i, "frames"), f"{what}; write frames from {first} to {(last or 0) - 1}"
-            )
-
-
-def _refuse_anchors(recipe: Recipe, spec: PipelineSpec, fps: Fraction | None, num_frames: int | None) -> None:
-    """Refuse a keyframe past the end, and two things at one frame."""
-    if recipe.extend is None:
-        return
-    anchors = recipe.extend.anchors
-    taken = {0: "firstframe"} if "firstframe" in anchors else {}
-    if num_frames is not None and "lastframe" in anchors:
-        taken[num_frames - 1] = "lastframe"
-    for i, keyframe in enumerate(recipe.extend.keyframes):
-        key, frame = ("extend", "keyframes", i, "at"), frame_at(keyframe.at, spec, fps)
-        if frame is None:
-            continue
-        if num_frames is not None and frame >= num_frames:
-            what = f"{keyframe.at} is frame {frame}, past the end at {num_frames}"
-            raise recipe.error(key, f"{what}; write an earlier moment")
-        if frame in taken:
-            what = f"{keyframe.at} is frame {frame}, where {taken[frame]} is: two things at one frame"
-            raise recipe.error(key, f"{what}; move or drop one")
-        taken[frame] = "another keyframe"
-
-
-def _switches(
-    recipe: Recipe, spec: PipelineSpec, fps: Fraction | None, num_frames: int | None
-) -> Iterator[Switch]:
-    taken: dict[int, int] = {}
-    for i, change in enumerate(recipe.timeline):
-        key, at = ("timeline", i, "at"), frame_at(change.at, spec, fps)
-        if at is None:
-            continue
-        if num_frames is not None and at >= num_frames:
-            raise recipe.error(
-                key, f"{change.at} is frame {at}, past the end at {num_frames}; write an earlier moment"
-            )
-        chunk = next((chunk for chunk in chunks(spec, num_frames) if chunk.start >= at), None)
-        if chunk is None:
-            last = max(chunk.start for chunk in chunks(spec, num_frames))
-            raise recipe.error(
-                key, f"{change.at} is in the last chunk, so nothing changes; write {last}f or earlier"
-            )
-        if chunk.index in taken:
-            raise recipe.error(
-                key, f"{change.at} and another change meet at frame {chunk.start}; move one by a chunk"
-            )
-        taken[chunk.index] = i
-        keys = (*change.changed, *(("cut",) if change.cut else ()))
-        yield Switch(i, at, chunk.start, chunk.index, keys)
 
 
 def _chunk(chunk: Chunk, num_frames: int) -> dict[str, int]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from vacestream.pipelines import WAN_1_3B, WAN_14B, PipelineSpec
 
 if TYPE_CHECKING:
-    from vacestream.recipe import Control, Mask, Recipe
+    from vacestream.recipe import Mask, Recipe
     from vacestream.recipe.text import Key
 
 _WAN = PipelineSpec("", WAN_1_3B, status="planned")
@@ -36,8 +36,6 @@ PLANNED: dict[str, PipelineSpec] = {row.name: row for row in _ROWS}
 """Rows that `vacestream.pipelines` will get; their numbers are those of the published code."""
 
 BUILT_PIPELINES = ("sprites",)
-SPRITES_SIGNALS = ("depth", "pose", "flow", "scribble", "layout_bbox")
-"""Signals that a sprites: source knows exactly."""
 BUILT_MASK_MODES = ("mask", "bbox")
 BUILT_CHANGES = ("prompt",)
 _SHEET = ("sheet",)
@@ -72,19 +70,13 @@ def _given(*names: str) -> "Callable[[Recipe], Iterator[Key]]":
     return found
 
 
-def _is_exact(control: "Control", recipe: "Recipe") -> bool:
-    if control.video is not None:
-        return True
-    source = control.from_ or (recipe.input.path if recipe.input else "")
-    exact = source.startswith("sprites:") and control.signal in SPRITES_SIGNALS
-    return exact and control.boxes is None and control.track is None
-
-
 def _annotated(recipe: "Recipe") -> "Iterator[Key]":
+    from vacestream.signals import maker
+
     return (
         ("controls", i, "signal")
         for i, control in enumerate(recipe.controls)
-        if not _is_exact(control, recipe)
+        if maker(recipe, control).kind == "unbuilt"
     )
 
 
@@ -155,7 +147,7 @@ UNBUILT = (
     ),
     Unbuilt(
         "making this signal from footage",
-        "bring it ready-made as `video: FILE`, or take an input such as sprites:7, whose signals are known",
+        "bring it ready-made as `video: FILE`, or see `vacestream tasks` for those that are",
         _annotated,
     ),
     Unbuilt("a control limited to steps or frames", "leave it out, so that it acts on all", _control_parts),
@@ -173,6 +165,11 @@ UNBUILT = (
         "this way of sampling", "leave it out", _given("steps", "guidance_scale", "negative_prompt", "mode")
     ),
     Unbuilt("this part of the model", "leave it out", _given("loras", "vae", "offload")),
+    Unbuilt(
+        "fp8",
+        "write `precision: bf16`, or leave it out",
+        lambda recipe: (("precision",) for _ in range(recipe.precision == "fp8")),
+    ),
     Unbuilt("this choice of the method", "leave it out", _vace),
     Unbuilt("this kind of output", "write a file such as out.mp4 and convert it", _outputs),
     Unbuilt(

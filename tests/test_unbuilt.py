@@ -1,0 +1,68 @@
+"""The table of what recipes can say and this version cannot do."""
+
+import pytest
+
+from vacestream.pipelines import PIPELINES
+from vacestream.recipe import load_recipe
+from vacestream.unbuilt import PLANNED, UNBUILT, unbuilt
+
+BUILT = """
+input: sprites:3
+prompt: x
+seed: 4
+length: 4s
+size: 64x96
+fit: letterbox
+fps: 12
+references: [sprites:4, {image: a.png}]
+controls: [depth, {signal: pose, scale: 0.5}, {signal: gray, video: g.mp4}, {signal: flow, from: sprites:5}]
+mask: {mode: bbox, bbox: [1, 2, 3, 4], invert: true, time: union}
+context_scale: 0.5
+timeline: {at: 2s, prompt: y}
+output: [{path: a.mp4, crf: 20, save: sheet}, '-', b.mkv]
+device: cpu
+precision: fp32
+vace: {commit_hints: false}
+"""
+
+ASKING = {
+    "pipeline": "pipeline: longlive-1.3b",
+    "controls.0.signal": "input: a.mp4\ncontrols: depth",
+    "controls.0.steps": "input: sprites:3\ncontrols: {signal: depth, steps: 1..2}",
+    "references.0.mode": "references: {image: a.png, mode: salient}",
+    "mask.mode": "mask: {label: dog}",
+    "mask.feather": "mask: {mask: a.png, feather: 3}",
+    "outpaint": "outpaint: {left: 0.5}",
+    "extend": "extend: {firstframe: a.png}",
+    "timeline.0.context_scale": "timeline: {at: 2s, context_scale: 0.5}",
+    "strength": "strength: 0.5",
+    "steps": "steps: 8",
+    "loras": "loras: a.safetensors",
+    "precision": "precision: fp8",
+    "vace.references": "vace: {references: sink}",
+    "output.0.path": "output: camera:out",
+    "input.path": "input: camera:0",
+}
+
+
+def asked(text: str) -> dict[str, str]:
+    return {".".join(map(str, key)): what for key, what in unbuilt(load_recipe(text + "\n"))}
+
+
+def test_what_is_built_is_not_in_the_table() -> None:
+    assert asked(BUILT) == {}
+
+
+@pytest.mark.parametrize(("key", "text"), ASKING.items(), ids=ASKING)
+def test_what_is_not_built_is_named_with_what_works_instead(key: str, text: str) -> None:
+    assert "is understood but not built yet; " in asked(text)[key]
+
+
+def test_every_row_of_the_table_is_asked_for_by_some_recipe() -> None:
+    said = {what.partition(" is understood")[0] for text in ASKING.values() for what in asked(text).values()}
+    assert said == {row.what for row in UNBUILT}
+
+
+def test_a_pipeline_is_there_or_planned_but_not_both() -> None:
+    assert not set(PIPELINES) & set(PLANNED)
+    assert all(name == row.name for name, row in PLANNED.items())

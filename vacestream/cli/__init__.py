@@ -1,0 +1,83 @@
+"""The command line: a small module a command; errors become exit codes here and nowhere else."""
+
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from vacestream.cli import annotate, pipelines, plan, render, schema, tasks, validate
+from vacestream.errors import VacestreamError
+
+app = typer.Typer(
+    name="vacestream",
+    help="Render one YAML recipe through a streaming video diffusion model with VACE control.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for _command in (
+    render.render, annotate.annotate, plan.plan, validate.validate, tasks.tasks, pipelines.pipelines,
+    schema.schema,
+):  # fmt: skip
+    app.command()(_command)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"vacestream {version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _vacestream(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def version() -> str:
+    """The version that is installed."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
+    try:
+        return installed("vacestream")
+    except PackageNotFoundError:
+        return "0+source"
+
+
+def main() -> None:
+    """The command itself."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(args: Sequence[str]) -> int:
+    """Run the command line; every error is a line on stderr and an exit code, which is returned."""
+    debug = "--debug" in args
+    try:
+        app(list(args), prog_name="vacestream")
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else 0
+    except VacestreamError as error:
+        if debug:
+            traceback.print_exc()
+        show_error(error)
+        return error.exit_code
+    except Exception as error:
+        if debug:
+            raise
+        what = f"unexpected {type(error).__name__}: {error}"
+        print(f"error: {what}; add --debug to see where   [VS-BUG]", file=sys.stderr)
+        return 1
+    return 0
+
+
+def show_error(error: VacestreamError) -> None:
+    """What, where and what to do instead, a line for each finding."""
+    for line in str(error).splitlines():
+        print(f"error: {line}   [{error.code}]", file=sys.stderr)

@@ -1,0 +1,99 @@
+"""Options that several commands share, and the recipes they name."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vacestream.errors import RecipeError
+
+if TYPE_CHECKING:
+    from vacestream.plan import Plan
+    from vacestream.recipe import Recipe
+
+RENDERED = (".mp4", ".mkv", ".mov")
+"""Endings of files that may carry the recipe that made them."""
+
+Recipes = Annotated[
+    list[str], typer.Argument(metavar="RECIPE", help="Recipe files, videos made by one, or - for stdin.")
+]
+InputOption = Annotated[
+    str | None,
+    typer.Option("-i", "--input", metavar="IN", help="The recipe's `input`, relative to this folder."),
+]
+OutputOption = Annotated[
+    list[str] | None,
+    typer.Option("-o", "--output", metavar="OUT", help="The recipe's `output`; may be repeated."),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Any field of the recipe, such as controls.0.scale=0.5."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
+NoMediaOption = Annotated[
+    bool, typer.Option("--no-media", help="Judge the text alone; the files that it names need not exist.")
+]
+
+
+def load(
+    recipes: list[str],
+    input_: str | None = None,
+    output: list[str] | None = None,
+    sets: list[str] | None = None,
+) -> "list[Recipe]":
+    """Read recipes, with what the command line sets on top."""
+    from vacestream.recipe import load_recipe
+
+    if recipes.count("-") > 1:
+        raise RecipeError("-: stdin holds one recipe; name the others as files")
+    overrides: list[tuple[str, object]] = [] if input_ is None else [("input", input_)]
+    if output:
+        overrides.append(("output", output[0] if len(output) == 1 else output))
+    for item in sets or []:
+        key, equals, value = item.partition("=")
+        if not equals or not key:
+            raise RecipeError(f"--set {item}: not KEY=VALUE; write --set controls.0.scale=0.5")
+        overrides.append((key, value))
+    return [
+        load_recipe(made_by(path), overrides=overrides, name=path)
+        if Path(path).suffix.lower() in RENDERED
+        else load_recipe(path if path == "-" else Path(path), overrides=overrides)
+        for path in recipes
+    ]
+
+
+def made_by(path: str) -> dict[str, Any]:
+    """The recipe that a rendered file carries."""
+    from vacestream.media.probe import comment
+
+    if not Path(path).is_file():
+        raise RecipeError(f"{path}: cannot read this recipe (No such file or directory); check its name")
+    try:
+        recipe = json.loads(comment(path) or "")
+    except ValueError:
+        recipe = None
+    if not isinstance(recipe, dict) or "version" not in recipe:
+        raise RecipeError(f"{path}: carries no recipe; name a .yaml file, and give footage with -i")
+    return recipe
+
+
+def summary(plan: "Plan") -> str:
+    """What will be made, in a line."""
+    size = f"{plan.size[1]}x{plan.size[0]}" if plan.size else "size of the input"
+    length = (
+        "length of the input"
+        if plan.num_frames is None
+        else f"{plan.num_frames} frames in {plan.num_chunks} chunks"
+    )
+    if plan.recipe.length == "endless":
+        length = "endless"
+    paths = ", ".join(target.path for target in plan.outputs)
+    return f"{plan.recipe.name}: {plan.task}, {size}, {length}, pipeline {plan.spec.name} -> {paths}"
+
+
+def say(text: str) -> None:
+    """A line for people."""
+    print(text, file=sys.stderr, flush=True)

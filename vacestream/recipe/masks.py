@@ -1,0 +1,140 @@
+"""The parts of a recipe that pick a region: references and masks."""
+
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, Strict, model_validator
+
+from vacestream.recipe.base import Boxes, Flag, Media, Model, Points, Scale
+from vacestream.recipe.values import TimeValue
+
+
+def one_way(value: Any, modes: dict[str, tuple[str, ...]], implied: dict[str, str]) -> Any:
+    """Fill in the mode that an argument implies; refuse arguments that miss or do not fit."""
+    if not isinstance(value, dict):
+        return value
+    given = [key for key in implied if key in value]
+    mode = value.get("mode")
+    if mode is None:
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} are two ways to say where; keep one, or name the mode")
+        if given and not implied[given[0]]:
+            raise ValueError(
+                f"a {given[0]} needs a mode; write `mode: {given[0]}` if it stays,"
+                f" `mode: {given[0]}track` if it follows"
+            )
+        return {**value, "mode": implied[given[0]]} if given else value
+    if not isinstance(mode, str) or mode not in modes:
+        return value
+    if missing := [key for key in modes[mode] if key not in value]:
+        raise ValueError(f"mode {mode} needs {missing[0]}; add `{missing[0]}:`")
+    if extra := [key for key in given if key not in modes[mode]]:
+        raise ValueError(f"mode {mode} does not use {extra[0]}; leave it out, or choose a mode that does")
+    return value
+
+
+_REFERENCE_MODES: dict[str, tuple[str, ...]] = {
+    "plain": (),
+    "salient": (),
+    "mask": ("mask",),
+    "bbox": ("bbox",),
+    "label": ("label",),
+    "caption": ("caption",),
+    "face": (),
+}
+
+
+class Reference(Model):
+    """A picture whose subject or style the video takes, without showing the picture itself."""
+
+    main_key: ClassVar[str] = "image"
+    image: Media
+    """A picture, or sprites:SEED for the upright sprite of that seed."""
+    mode: Literal["plain", "salient", "mask", "bbox", "label", "caption", "face"] = "plain"
+    """What of the picture is meant: all of it, or a part cut out this way."""
+    mask: Media | None = None
+    """The part that is meant, white."""
+    bbox: Boxes | None = None
+    """The part that is meant, as a box in pixels of the picture."""
+    label: str | None = None
+    """The part that is meant, in a word."""
+    caption: str | None = None
+    """The part that is meant, in a phrase."""
+    scale: Scale = 1.0
+    """Times context_scale: how strongly this picture acts."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_way(cls, value: Any) -> Any:
+        return one_way(value, _REFERENCE_MODES, {key: key for key in ("mask", "bbox", "label", "caption")})
+
+
+MASK_MODES: dict[str, tuple[str, ...]] = {
+    "mask": ("mask",),
+    "bbox": ("bbox",),
+    "salient": (),
+    "salientmasktrack": (),
+    "salientbboxtrack": (),
+    "masktrack": ("mask",),
+    "bboxtrack": ("bbox",),
+    "maskpointtrack": ("mask",),
+    "maskbboxtrack": ("mask",),
+    "pointtrack": ("points",),
+    "label": ("label",),
+    "caption": ("caption",),
+}
+MaskMode = Literal[
+    "mask", "bbox", "salient", "salientmasktrack", "salientbboxtrack", "masktrack", "bboxtrack",
+    "maskpointtrack", "maskbboxtrack", "pointtrack", "label", "caption",
+]  # fmt: skip
+
+
+class Augment(Model):
+    """How a mask is widened, as VACE does it."""
+
+    main_key: ClassVar[str] = "mode"
+    mode: Literal["original", "original_expand", "hull", "hull_expand", "bbox", "bbox_expand", "random"]
+    """The mask itself, its convex hull or its box; _expand widens that."""
+    ratio: Annotated[float, Strict(), Field(ge=0, le=4)] = 0.3
+    """How far _expand widens, as a part of the mask's own size."""
+
+
+class Mask(Model):
+    """Where the video is made anew (white) and where the input is kept (black)."""
+
+    main_key: ClassVar[str] = "mask"
+    mode: MaskMode = "mask"
+    """How the region is found; the modes that end in track follow it."""
+    mask: Media | None = None
+    """A picture or a video, white where to make anew, or sprites:SEED for the sprites of that clip."""
+    bbox: Boxes | None = None
+    """A box [x1, y1, x2, y2], or several."""
+    points: Points | None = None
+    """Points [x, y] on the thing to follow."""
+    label: str | None = None
+    """The thing to replace, in a word."""
+    caption: str | None = None
+    """The thing to replace, in a phrase."""
+    at: TimeValue | None = None
+    """The frame that box, points or words refer to; the first one when left out."""
+    augment: Augment | None = None
+    """How the region is widened."""
+    feather: Annotated[int, Strict(), Field(ge=0, le=512)] = 0
+    """Pixels over which the seam fades."""
+    invert: Flag = False
+    """Keep what the mask names and make the rest anew."""
+    time: Literal["group", "nearest", "union"] = "group"
+    """Which of the 4 frames of a latent speaks for all: the third, the nearest of the whole clip, or any."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_way(cls, value: Any) -> Any:
+        implied = {"mask": "mask", "bbox": "", "points": "pointtrack", "label": "label", "caption": "caption"}
+        return one_way(value, MASK_MODES, implied)
+
+    @model_validator(mode="after")
+    def _says_where(self) -> Self:
+        if missing := [key for key in MASK_MODES[self.mode] if getattr(self, key) is None]:
+            raise ValueError(
+                f"says no region; add `{missing[0]}:`, or `bbox:`, `label:` or `points:` with its mode"
+            )
+        return self

@@ -1,0 +1,275 @@
+"""The parts of a recipe: input, controls, anchors, changes and outputs."""
+
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, GetJsonSchemaHandler, Strict, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from vacestream.recipe.base import Flag, Media, Model, OneOrMore, Ratio, Scale
+from vacestream.recipe.masks import Mask, Reference
+from vacestream.recipe.values import BoxValue, SizeValue, SpanValue, StepsValue, TimeValue, media_kind
+
+
+class Input(Model):
+    """The footage, or what makes it."""
+
+    main_key: ClassVar[str] = "path"
+    path: Media
+    """A file, a folder, shot.%04d.png, camera:NAME, screen, a URL, sprites:SEED, test:NAME, or '-'."""
+    start: TimeValue | None = None
+    """Where in the file the footage starts."""
+    end: TimeValue | None = None
+    """Where in the file the footage ends; this moment is not included."""
+    at_end: Literal["loop", "hold", "free"] | None = None
+    """What follows its last frame: from the start again, the last frame held, or frames made freely."""
+
+
+class LayoutBox(Model):
+    """Where a thing stands at a moment; between two moments it moves straight."""
+
+    at: TimeValue
+    """The moment."""
+    bbox: BoxValue
+    """Its box [x1, y1, x2, y2] at that moment."""
+    label: str | None = None
+    """What it is; boxes of one label are one thing."""
+
+
+Signal = Literal[
+    "depth", "depthv2", "pose", "pose_body", "flow", "scribble", "canny", "gray", "layout_bbox",
+    "layout_track", "plain",
+]  # fmt: skip
+
+
+class Control(Model):
+    """A signal that says where things are and how they move."""
+
+    main_key: ClassVar[str] = "signal"
+    signal: Signal
+    """What is read from the source, or what the ready-made video shows; plain is any picture as it is."""
+    scale: Scale = 1.0
+    """Times context_scale: how strongly this signal acts."""
+    steps: StepsValue | None = None
+    """The denoising steps it acts in, counted from 1, both ends included; all when left out."""
+    frames: SpanValue | None = None
+    """The output frames it acts on; all when left out."""
+    from_: Annotated[Media | None, Field(alias="from")] = None
+    """The footage that the signal is made from, instead of input."""
+    video: Media | None = None
+    """The signal itself, ready-made."""
+    boxes: Annotated[tuple[LayoutBox, ...], Field(min_length=1), OneOrMore()] | None = None
+    """The boxes of layout_bbox."""
+    track: Mask | None = None
+    """The thing whose outline layout_track draws."""
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if self.from_ is not None and self.video is not None:
+            raise ValueError(
+                "from and video are two origins of one signal; keep `video:` if it is ready-made"
+            )
+        for key, signal in (("boxes", "layout_bbox"), ("track", "layout_track")):
+            given = getattr(self, key) is not None
+            if given and self.signal != signal:
+                raise ValueError(
+                    f"{key} belongs to {signal}, not to {self.signal}; leave it out or change the signal"
+                )
+            if given and self.video is not None:
+                raise ValueError(f"{key} and video are two origins of one signal; keep one")
+        if self.signal == "layout_track" and self.track is None and self.video is None:
+            raise ValueError(
+                "layout_track needs track; add `track: {label: dog}`, or `video:` if it is ready-made"
+            )
+        return self
+
+
+class Outpaint(Model):
+    """How far the canvas grows past the input."""
+
+    left: Annotated[float, Strict(), Field(ge=0, le=8)] = 0.0
+    """Times the input's width."""
+    right: Annotated[float, Strict(), Field(ge=0, le=8)] = 0.0
+    """Times the input's width."""
+    up: Annotated[float, Strict(), Field(ge=0, le=8)] = 0.0
+    """Times the input's height."""
+    down: Annotated[float, Strict(), Field(ge=0, le=8)] = 0.0
+    """Times the input's height."""
+    inner: Flag = False
+    """Crop that border off the input and make it anew, instead of adding one."""
+    fill: Flag = False
+    """The whole input, and what is missing to `size` made around it; `outpaint: fill` says this alone."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_alone(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            if value != "fill":
+                raise ValueError(
+                    f"{value[:40]!r} is no way to widen; try `outpaint: fill` or {{left: 0.25, right: 0.25}}"
+                )
+            return {"fill": True}
+        return value
+
+    @model_validator(mode="after")
+    def _some_side(self) -> Self:
+        sides = self.left + self.right + self.up + self.down
+        if self.fill and (sides or self.inner):
+            raise ValueError("fill finds its sides by itself; leave left, right, up, down and inner out")
+        if not self.fill and not sides:
+            raise ValueError("widens no side; write {left: 0.25, right: 0.25}, or fill")
+        if self.inner and (self.left + self.right >= 1 or self.up + self.down >= 1):
+            raise ValueError("inner leaves nothing of the input; keep left + right and up + down below 1")
+        return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        reference = handler(schema)
+        whole = handler.resolve_ref_schema(reference)
+        mapping = {key: whole.pop(key) for key in list(whole) if key not in ("title", "description", "$defs")}
+        whole["anyOf"] = [{"const": "fill"}, mapping]
+        return reference
+
+
+class Keyframe(Model):
+    """A picture that the video shows at a moment."""
+
+    at: TimeValue
+    """The moment."""
+    image: Media
+    """The picture, or the word input."""
+
+
+class Extend(Model):
+    """Frames that stay as they are; the others are made to fit them. The word input may stand for a file."""
+
+    firstframe: Media | None = None
+    """The picture that the video starts from."""
+    lastframe: Media | None = None
+    """The picture that the video ends on."""
+    firstclip: Media | None = None
+    """The clip that the video goes on from."""
+    lastclip: Media | None = None
+    """The clip that the video leads up to."""
+    keyframes: Annotated[tuple[Keyframe, ...], OneOrMore()] = ()
+    """Pictures between."""
+
+    @model_validator(mode="after")
+    def _one_at_each_end(self) -> Self:
+        for frame, clip in (("firstframe", "firstclip"), ("lastframe", "lastclip")):
+            if getattr(self, frame) is not None and getattr(self, clip) is not None:
+                raise ValueError(f"{frame} and {clip} are two things at one frame; keep one")
+        if not self.anchors and not self.keyframes:
+            raise ValueError("names no anchor; add firstframe, lastframe, firstclip, lastclip or keyframes")
+        return self
+
+    @property
+    def anchors(self) -> dict[str, str]:
+        """The anchors at the ends, by name."""
+        names = ("firstframe", "lastframe", "firstclip", "lastclip")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+
+
+class Lora(Model):
+    """A low-rank change of the base pipeline."""
+
+    main_key: ClassVar[str] = "path"
+    path: Media
+    """Its file."""
+    scale: Annotated[float, Strict(), Field(ge=-4, le=4)] = 1.0
+    """How strongly it acts."""
+
+
+class Vace(Model):
+    """The method's own choices."""
+
+    references: Literal["hints", "sink", "prefix"] = "hints"
+    """How references reach the video: as hints of the context blocks, or also as frames of the base."""
+    reference_guidance: Annotated[float, Strict(), Field(ge=0, le=10)] = 1.0
+    """Weight of a second pass without the references; 1 runs none."""
+    memory: Annotated[int, Strict(), Field(ge=0, le=21)] = 0
+    """Latents of earlier control that the context blocks remember."""
+    commit_hints: Flag = True
+    """Let the hints act in the pass that writes a chunk's keys and values, too."""
+    neutral: Literal["encoded", "off"] = "encoded"
+    """What the context blocks see where nothing is given: the encoded mid-gray, or they rest."""
+
+
+class Change(Model):
+    """What changes at a moment of the timeline; it takes effect at the next chunk border."""
+
+    at: TimeValue
+    """The moment."""
+    blend: TimeValue | None = None
+    """How long the change takes; at once when left out."""
+    cut: Flag = False
+    """Forget what was before: a cut instead of a transition."""
+    prompt: str | None = None
+    """What the video shows from here."""
+    negative_prompt: str | None = None
+    """What it does not show from here."""
+    guidance_scale: Annotated[float, Strict(), Field(ge=0, le=30)] | None = None
+    """How strongly the prompt acts from here."""
+    seed: Annotated[int, Strict(), Field(ge=0, lt=2**63)] | None = None
+    """The noise from here."""
+    references: Annotated[tuple[Reference, ...], Field(max_length=3), OneOrMore()] | None = None
+    """The pictures from here."""
+    controls: Annotated[tuple[Control, ...], OneOrMore()] | None = None
+    """The signals from here."""
+    mask: Mask | None = None
+    """The region from here."""
+    context_scale: Scale | None = None
+    """The strength of all that VACE adds, from here."""
+    strength: Ratio | None = None
+    """How far from the input's own picture, from here."""
+    loras: Annotated[tuple[Lora, ...], OneOrMore()] | None = None
+    """The low-rank changes from here."""
+    vace: Vace | None = None
+    """The method's choices from here."""
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """The keys of the recipe that change."""
+        return tuple(
+            key for key in type(self).model_fields if key in self.model_fields_set and key not in _WHEN
+        )
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not self.changed and not self.cut:
+            raise ValueError("changes nothing; add a key such as `prompt:`, or `cut: true`")
+        if self.cut and self.blend is not None:
+            raise ValueError("blend and cut exclude each other; keep one")
+        return self
+
+
+_WHEN = ("at", "blend", "cut")
+
+
+class Output(Model):
+    """Where the video goes."""
+
+    main_key: ClassVar[str] = "path"
+    path: Media | None = None
+    """A file, a folder with a last /, frames/%05d.png, camera:NAME, rtmp://, or '-'; else {recipe}.mp4."""
+    size: SizeValue | None = None
+    """The size shown, when it differs from the size made."""
+    fps: Annotated[float, Strict(), Field(gt=0, le=240)] | None = None
+    """The rate shown, when it differs from the rate made."""
+    audio: Media | None = None
+    """The sound: source, none, or a file; the input's when left out."""
+    codec: str | None = None
+    """The encoder's name, as ffmpeg knows it."""
+    crf: Annotated[int, Strict(), Field(ge=0, le=51)] = 18
+    """The encoder's quality: lower is better and larger."""
+    format: str | None = None
+    """The container, when the path does not say."""
+    save: Annotated[tuple[Literal["control", "mask", "sheet"], ...], OneOrMore()] = ()
+    """What is written beside the video: the control video, the mask video, a contact sheet."""
+
+    @property
+    def kind(self) -> str:
+        """file, camera, url or stdin."""
+        return "file" if self.path is None else media_kind(self.path)

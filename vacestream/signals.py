@@ -1,0 +1,36 @@
+"""Who makes the signal of a control: the recipe brings it, its source knows it, or an annotator reads it."""
+
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Literal
+
+from vacestream.annotators import ANNOTATORS
+from vacestream.recipe import Control, Recipe
+
+EXACT = ("depth", "pose", "flow", "scribble", "layout_bbox")
+"""Signals that a sprites: source knows exactly."""
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Where a signal comes from, and that in words."""
+
+    kind: Literal["given", "exact", "annotated", "unbuilt"]
+    words: str
+
+
+def is_exact(signal: str, where: str) -> bool:
+    """Whether this source knows this signal of its own frames."""
+    return where.startswith("sprites:") and signal in EXACT
+
+
+def maker(recipe: Recipe, control: Control) -> Maker:
+    """Who makes the signal of this control."""
+    if control.video is not None:
+        return Maker("given", f"ready-made, {PurePath(control.video).name}")
+    where = control.from_ or (recipe.input.path if recipe.input else "")
+    drawn = control.boxes is not None or control.track is not None
+    if is_exact(control.signal, where) and not drawn:
+        return Maker("exact", f"exact, {where} knows it")
+    row = ANNOTATORS[control.signal]
+    return Maker("annotated" if row.built else "unbuilt", row.model)
