@@ -89,13 +89,14 @@ class Encode:
         for chunk, vcu in vcus:
             state.begin()
             contexts = self._contexts(chunk, vcu, state, adapter())
-            references = self._references(vcu, state, contexts)
-            yield Condition(chunk, self._prompt(vcu.prompt, state), contexts, references, vcu.kept)
+            references = self._references(vcu, state) if contexts else None
+            prompt = self._prompt(vcu.prompt, state)
+            yield Condition(chunk, prompt, contexts, references, vcu.kept, vcu.is_plain())
 
     def _contexts(
         self, chunk: Chunk, vcu: VCU, state: EncodeState, adapter: ContextAdapter | None
     ) -> tuple[Context, ...]:
-        """Every pass is encoded, so that its streams stay in step; those without weight are then left out."""
+        """Every pass is encoded, adapter or not and whatever its scale, so that its streams stay in step."""
         for layer in vcu.layers[len(state.streams) :]:
             pair = self.new_encoder(), self.new_encoder()
             if chunk.start:  # a stream's first latent holds one frame: here, the gray one before this chunk
@@ -105,9 +106,8 @@ class Encode:
         contexts = []
         for layer, encoders in zip(vcu.layers, state.streams, strict=False):
             latents = encode_layer(layer, *encoders)
-            scale = vcu.context_scale * layer.scale
-            if adapter is not None and scale != 0:
-                contexts.append(Context(adapter, latents, scale))
+            if adapter is not None:
+                contexts.append(Context(adapter, latents, float(vcu.context_scale * layer.scale)))
         return tuple(contexts)
 
     def _prompt(self, prompt: str, state: EncodeState) -> Tensor:
@@ -115,9 +115,9 @@ class Encode:
             state.prompts = {prompt: self.embed_prompt(prompt)}
         return state.prompts[prompt]
 
-    def _references(self, vcu: VCU, state: EncodeState, contexts: tuple[Context, ...]) -> References | None:
+    def _references(self, vcu: VCU, state: EncodeState) -> References | None:
         """Encoded one by one, each as a still of its own, once per set."""
-        if not vcu.references or not contexts:
+        if not vcu.references:
             return None
         if len(state.pictures) != len(vcu.references) or any(
             old is not new for old, new in zip(state.pictures, vcu.references, strict=True)

@@ -87,14 +87,11 @@ class Denoiser:
         """Each condition and its clean latents [c f h w]."""
         for condition in conditions:
             chunk = condition.chunk
+            if chunk.first_latent != state.next_latent:
+                raise ValueError(f"{chunk} does not follow the {state.next_latent} latents before it")
             self._set_prompt(condition, state)
-            state.cache.begin(chunk.first_latent, chunk.num_latents)
-            try:
+            with state.cache.writing(chunk.first_latent, chunk.num_latents):
                 x0 = self._denoise(condition, state, noise)
-            except BaseException:
-                state.cache.abort()
-                raise
-            state.cache.commit()
             state.remember(x0, condition.contexts)
             yield condition, x0
 
@@ -125,9 +122,8 @@ class Denoiser:
         while given.shape[1]:
             count = self.spec.chunk_latents if state.next_latent else self.spec.first_chunk_latents
             part, given = given[:, :count], given[:, count:]
-            state.cache.begin(state.next_latent, part.shape[1])
-            self._commit("prefill", part, condition, state)
-            state.cache.commit()
+            with state.cache.writing(state.next_latent, part.shape[1]):
+                self._commit("prefill", part, condition, state)
             state.remember(part, condition.contexts)
 
     def _set_prompt(self, condition: Condition, state: DenoiseState) -> None:
@@ -144,10 +140,7 @@ class Denoiser:
     def _recache(self, condition: Condition, state: DenoiseState) -> None:
         clean = torch.cat([x for x, _ in state.recent], dim=1)[:, -state.window :]
         count = clean.shape[1]
-        contexts = tuple(
-            Context(c.adapter, c.latents[:, -count:], c.scale[-count:])  # type: ignore[index]
-            for c in join(state.recent)
-        )
+        contexts = join(state.recent, count)
         chunk = Chunk(condition.chunk.index, state.next_latent - count, count)
         state.cache.rewrite(chunk.first_latent, count, keep_sink=self.spec.recache == "keep_sink")
         self._commit(

@@ -26,6 +26,11 @@ def rope_dims(head_dim: int) -> tuple[int, int, int]:
 @lru_cache(maxsize=8)
 def make_rope(times: tuple[int, ...], height: int, width: int, head_dim: int, device: torch.device) -> Rope:
     """Angles of len(times) latents of height x width tokens, in the order (f, h, w)."""
+    with torch.inference_mode(False):  # the tables are kept, and may serve training next
+        return _make_rope(times, height, width, head_dim, device)
+
+
+def _make_rope(times: tuple[int, ...], height: int, width: int, head_dim: int, device: torch.device) -> Rope:
     axes = (torch.tensor(times), torch.arange(height), torch.arange(width))
     angles = [_angles(axis, dim) for axis, dim in zip(axes, rope_dims(head_dim), strict=True)]
     f, h, w = len(times), height, width

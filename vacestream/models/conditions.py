@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,7 +19,8 @@ class Context:
 
     adapter: ContextAdapter
     latents: Tensor  # [ctx f h w]
-    scale: "float | Tensor" = 1.0  # or [f], one a latent
+    scale: Any = 1.0
+    """A float, or [f], one a latent."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +33,20 @@ class Condition:
     references: References | None = None
     kept: tuple[Tensor, Tensor] | None = None
     """Pixels [T 3 H W] that the output keeps where their masks [T 1 H W] are 0."""
+    is_plain: bool = False
+    """Whether the footage that steers the chunk is all one colour, so that the output may be."""
 
 
 def hints_at(
     timestep: float, model: CausalWan, text: Text, contexts: Sequence[Context], references: References | None
 ) -> Iterator[ContextHints]:
-    """The hint streams of a model call at this timestep; reference K/V are computed when first needed."""
+    """The hint streams of a model call at this timestep, without those of no weight.
+
+    Reference K/V are computed when first needed.
+    """
     for context in contexts:
+        if isinstance(context.scale, float) and context.scale == 0:
+            continue
         kv = None if references is None else references_at(timestep, model, text, context.adapter, references)
         scale = context.scale
         if isinstance(scale, Tensor):
@@ -62,25 +71,17 @@ def references_at(
     return references.kv[key]
 
 
-def join(conditions: Sequence["tuple[Tensor, tuple[Context, ...]]"]) -> list[Context]:
-    """Contexts of several chunks -> contexts over all their latents; scale 0 where a chunk had none.
+def join(chunks: Sequence["tuple[Tensor, tuple[Context, ...]]"], count: int) -> tuple[Context, ...]:
+    """Contexts over the last `count` latents of several chunks, each (clean latents [c f h w], its contexts).
 
-    Each chunk is (clean latents [c f h w], its contexts).
+    A pass that one of the chunks lacks, or that has no weight in any, is left out.
     """
-    keys = list(dict.fromkeys((c.adapter, i) for _, contexts in conditions for i, c in enumerate(contexts)))
     joined = []
-    for adapter, index in keys:
-        latents, scales = [], []
-        like = next(
-            cs[index].latents for _, cs in conditions if len(cs) > index and cs[index].adapter is adapter
-        )
-        for clean, contexts in conditions:
-            f = clean.shape[1]
-            found = len(contexts) > index and contexts[index].adapter is adapter
-            latents.append(
-                contexts[index].latents if found else like.new_zeros(like.shape[0], f, *like.shape[2:])
-            )
-            scale = contexts[index].scale if found else 0.0
-            scales.append(scale if isinstance(scale, Tensor) else like.new_full((f,), scale))
-        joined.append(Context(adapter, torch.cat(latents, dim=1), torch.cat(scales)))
-    return joined
+    for passes in zip(*(contexts for _, contexts in chunks), strict=False):
+        adapter = passes[0].adapter
+        if any(one.adapter is not adapter for one in passes) or not any(one.scale for one in passes):
+            continue
+        latents = torch.cat([one.latents for one in passes], dim=1)
+        scales = [torch.full((one.latents.shape[1],), one.scale, device=latents.device) for one in passes]
+        joined.append(Context(adapter, latents[:, -count:], torch.cat(scales)[-count:]))
+    return tuple(joined)

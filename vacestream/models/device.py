@@ -1,7 +1,11 @@
 """Where the model runs and in which numbers; nothing else in the project names a kind of device."""
 
+import warnings
+from contextlib import suppress
+
 import torch
 
+from vacestream import machine
 from vacestream.errors import RecipeError
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -30,9 +34,55 @@ def pick_dtype(precision: str, device: torch.device) -> torch.dtype:
     return DTYPES[precision]
 
 
+def widest(device: torch.device) -> torch.dtype:
+    """float64, or float32 where the device has none."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
 def peak_memory(device: torch.device) -> int | None:
     """Bytes of the device's memory in use at most so far; None where the device does not count."""
     return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Bytes that can still be taken where this device keeps its numbers; None where that is not told."""
+    if device.type == "cuda":
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + kept
+    return machine.free_memory()
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether this error of numpy or torch says that there is no memory left, on any device."""
+    words = str(error)
+    told = "out of memory" in words or "can't allocate memory" in words
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or told
+
+
+def describe() -> list[tuple[str, str, int | None]]:
+    """Each device that torch runs on here: what a recipe calls it, its own name, its free bytes."""
+    found = [
+        (f"cuda:{i}", torch.cuda.get_device_name(i), free_memory(torch.device("cuda", i)))
+        for i in range(torch.cuda.device_count())
+    ]
+    if torch.backends.mps.is_available():
+        found.append(("mps", "Apple GPU", machine.free_memory()))
+    return [*found, ("cpu", f"{torch.get_num_threads()} threads", machine.free_memory())]
+
+
+def attention_kernels(device: torch.device) -> list[str]:
+    """The back ends of torch's attention that take a small head here, by trying each."""
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    q = torch.zeros(1, 1, 16, 64, device=device, dtype=pick_dtype("auto", device))
+    works = []
+    for name in ("MATH", "FLASH_ATTENTION", "EFFICIENT_ATTENTION", "CUDNN_ATTENTION"):
+        with warnings.catch_warnings(), suppress(RuntimeError):
+            warnings.simplefilter("ignore")
+            with sdpa_kernel(getattr(SDPBackend, name)):
+                torch.nn.functional.scaled_dot_product_attention(q, q, q)
+            works.append(name.removesuffix("_ATTENTION").lower())
+    return works
 
 
 def synchronize(device: torch.device) -> None:

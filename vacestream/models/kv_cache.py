@@ -5,7 +5,8 @@ kept on the host and decided once a chunk; keys have no order for attention, RoP
 The published references roll the buffer instead (LongLive, arXiv:2509.22622); both attend the same set.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -81,7 +82,8 @@ class KVCache:
 
     def begin(self, first: int, count: int) -> None:
         """Choose slots for the latents first..first+count-1; keep aside what stood there until `commit`."""
-        if count > self.shape.window - (self.shape.sink if first else 0):
+        free = sum(latent is None or slot >= self.shape.sink for slot, latent in enumerate(self.latents))
+        if count > free:
             raise ValueError(f"{count} latents do not fit the window {self.shape}")
         before = list(self.latents)
         slots = [self._claim(latent) for latent in range(first, first + count)]
@@ -126,6 +128,17 @@ class KVCache:
         self.latents, slots, kept = self._kept
         for layer, old in zip(self.layers, kept, strict=True):
             layer.index_copy_(2, slots, old)
+        self.commit()
+
+    @contextmanager
+    def writing(self, first: int, count: int) -> Iterator[None]:
+        """`begin`, then `commit`; or `abort` where the block fails."""
+        self.begin(first, count)
+        try:
+            yield
+        except BaseException:
+            self.abort()
+            raise
         self.commit()
 
     def state(self) -> dict[str, Any]:

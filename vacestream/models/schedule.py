@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vacestream.models.device import widest
+
 NUM_TRAIN_STEPS = 1000
 
 Noise = Callable[[int, int, tuple[int, ...]], Tensor]
@@ -22,7 +24,8 @@ class Schedule:
 
     def denoise(self, x: Tensor, flow: Tensor, step: int) -> Tensor:
         """x0 of the sample x and the model's flow; in float64, for steps of little noise."""
-        return (x.double() - self.sigmas[step] * flow.double()).to(x.dtype)
+        wide = widest(x.device)
+        return (x.to(wide) - self.sigmas[step] * flow.to(wide)).to(x.dtype)
 
     def renoise(self, x0: Tensor, noise: Tensor, step: int) -> Tensor:
         """The sample that the given step starts from; float32 like the noise, then x0's dtype."""

@@ -16,6 +16,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from vacestream.models.attention import attend as cross_attend
+from vacestream.models.device import widest
 from vacestream.models.kv_cache import Attend, Memory
 
 
@@ -156,8 +157,9 @@ class CausalWan(WanTransformer3DModel):
         """
         embedder = self.condition_embedder
         half = self.config.freq_dim // 2
-        rates = 10000.0 ** -(torch.arange(half, dtype=torch.float64, device=timesteps.device) / half)
-        angles = timesteps.double()[..., None] * rates
+        wide = widest(timesteps.device)
+        rates = 10000.0 ** -(torch.arange(half, dtype=wide, device=timesteps.device) / half)
+        angles = timesteps.to(wide)[..., None] * rates
         time = embedder.time_embedder(torch.cat([angles.cos(), angles.sin()], dim=-1).to(dtype))
         return time, embedder.time_proj(embedder.act_fn(time)).unflatten(-1, (6, -1))
 

@@ -36,8 +36,8 @@ class ContextAdapter(nn.Module):
         for block in self.vace_blocks:
             block.__class__ = ContextBlock
         self.layers = layers
-        if len(self.vace_blocks) != len(layers):
-            raise ValueError(f"{len(self.vace_blocks)} context blocks for {layers = }")
+        if len(self.vace_blocks) != len(layers) or list(layers) != sorted(set(layers)):
+            raise ValueError(f"{len(self.vace_blocks)} context blocks for {layers = }, which must ascend")
 
     @classmethod
     def build(

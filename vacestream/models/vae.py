@@ -21,6 +21,7 @@ class Encoder:
 
     def __init__(self, vae: AutoencoderKLWan) -> None:
         self.vae = vae
+        self.mean, self.std = _statistics(vae)
         self.features: FeatureCache = [None] * vae._cached_conv_counts["encoder"]
         self.pending = torch.empty(0)  # [T 3 H W] frames of a latent that is not complete
         self.started = False
@@ -76,11 +77,8 @@ class Encoder:
         """The frames of one latent [1 or 4 3 H W] -> [c 1 h w]."""
         self.started = True
         x = pixels.transpose(0, 1)[None].to(self.vae.device, self.vae.dtype)
-        mean = self.vae.quant_conv(self.vae.encoder(x, feat_cache=self.features, feat_idx=[0])).chunk(
-            2, dim=1
-        )[0]
-        shift, scale = _statistics(self.vae)
-        return ((mean[0] - shift) / scale).to(self.vae.dtype)
+        moments = self.vae.quant_conv(self.vae.encoder(x, feat_cache=self.features, feat_idx=[0]))
+        return ((moments[0].chunk(2)[0] - self.mean) / self.std).to(self.vae.dtype)
 
 
 class Decoder:
@@ -88,15 +86,21 @@ class Decoder:
 
     def __init__(self, vae: AutoencoderKLWan) -> None:
         self.vae = vae
+        self.mean, self.std = _statistics(vae)
         self.features: FeatureCache = [None] * vae._cached_conv_counts["decoder"]
         self.started = False
 
     @torch.inference_mode()
     def push(self, latents: Tensor) -> Tensor:
         """[c f h w] -> [T 3 H W] in -1..1; the first latent gives one frame, every other four."""
-        shift, scale = _statistics(self.vae)
-        z = self.vae.post_quant_conv((latents.to(self.vae.device) * scale + shift)[None].to(self.vae.dtype))
-        return torch.cat([self._decode(z[:, :, i : i + 1]) for i in range(z.shape[2])])
+        before = self.state()
+        try:
+            z = (latents.to(self.vae.device) * self.std + self.mean)[None].to(self.vae.dtype)
+            z = self.vae.post_quant_conv(z)
+            return torch.cat([self._decode(z[:, :, i : i + 1]) for i in range(z.shape[2])])
+        except BaseException:
+            self.restored(before)
+            raise
 
     def state(self) -> dict[str, Any]:
         """What must be kept to go on from here."""
@@ -115,8 +119,8 @@ class Decoder:
 
 def _statistics(vae: AutoencoderKLWan) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of the latent channels, [c 1 1 1] each."""
-    mean, std = vae.config.latents_mean, vae.config.latents_std
-    return tuple(torch.tensor(values, device=vae.device).view(-1, 1, 1, 1) for values in (mean, std))  # type: ignore[return-value]
+    mean, std = (torch.tensor(values) for values in (vae.config.latents_mean, vae.config.latents_std))
+    return mean.view(-1, 1, 1, 1).to(vae.device), std.view(-1, 1, 1, 1).to(vae.device)
 
 
 def _equal(before: FeatureCache, after: FeatureCache) -> bool:

@@ -1,0 +1,137 @@
+import math
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from scripts.sprites import base, export, latents, run, text, vace, vae
+
+pytestmark = pytest.mark.filterwarnings("ignore:Mismatch dtype between input and weight")
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPRITES_RUNS", str(tmp_path))
+    monkeypatch.setattr(latents, "CLIPS", 3)
+    monkeypatch.setattr(latents, "SINGLE", 2)
+    monkeypatch.setattr(latents, "VIDEO_FRAMES", 21)
+    monkeypatch.setattr(latents, "CONTROL_FRAMES", 21)
+    monkeypatch.setattr(vae, "SHARES", ((0.5, 1, 3), (0.5, 5, 2)))
+    monkeypatch.setattr(vae, "evaluate", lambda *_, **__: {})
+    monkeypatch.setattr(vae, "statistics", lambda _: {"mean": [0.0] * 16, "std": [1.0] * 16})
+    for module in (base, vace):
+        monkeypatch.setattr(module, "LENGTHS", ((1.0, 3, 2),))
+    monkeypatch.setattr(base, "CAUSAL_LENGTHS", ((1.0, 6, 2),))
+    losses = []
+    monkeypatch.setattr(run.Log, "add", lambda _, **values: losses.extend(values.values()))
+    return losses
+
+
+def test_every_stage_takes_steps_goes_on_and_exports_weights_under_their_true_names(tiny, tmp_path):
+    vae.train(1, max_steps=1)
+    vae.train(1, max_steps=1)
+    encoder = run.load("vae")["model"]["encoder.conv_in.weight"]
+    vae.train(1, max_steps=1, decoder_only=True)
+    assert torch.equal(run.load("vae")["model"]["encoder.conv_in.weight"], encoder)
+    latents.write(1, clips=3, controls=3, size=(32, 32))
+    base.train(1, max_steps=2)
+    before = run.load("base")["model"]
+    base.train(1, max_steps=1)
+    base.train_causal(1, max_steps=1)
+    base.train_causal(1, max_steps=1, guidance=2.0)
+    vace.train(1, max_steps=2, size=32)
+    assert len(tiny) == 10
+    assert all(math.isfinite(loss) for loss in tiny)
+    assert [run.load(name)["step"] for name in ("vae", "base", "causal", "vace")] == [3, 3, 2, 2]
+    after = run.load("base")["model"]
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+    trained = run.load("vace")["model"]
+    assert any(value.abs().sum() > 0 for name, value in trained.items() if name.endswith("proj_out.weight"))
+
+    export.write("# card\n", folder=tmp_path / "weights")
+    adapter, causal = (load_file(tmp_path / "weights" / f"{name}.safetensors") for name in ("vace", "causal"))
+    assert "vace_blocks.0.before_proj.weight" in adapter
+    assert all(name.startswith("vace_") for name in adapter)
+    assert causal["blocks.0.self_attn.q.weight"].dtype == torch.bfloat16
+    assert "head.modulation" in causal
+
+
+def test_a_new_adapter_says_nothing():
+    models = base.Models.open("nothing")
+    model = vace.new_vace(models.base)
+    x, context = torch.randn(1, 16, 3, 4, 4), torch.randn(1, 96, 3, 4, 4)
+    with torch.no_grad():
+        torch.nn.init.normal_(models.base.proj_out.weight)
+        model.proj_out.weight.copy_(models.base.proj_out.weight)
+        states = text.encode(models.encoder, models.tokenizer, ["a red star on a gray plain background"])
+        plain = models.base(x, torch.tensor([500.0]), states, return_dict=False)[0]
+        hinted = model(x, torch.tensor([500.0]), states, control_hidden_states=context, return_dict=False)[0]
+    assert torch.equal(plain, hinted)
+    assert plain.abs().max() > 0.1
+
+
+def test_a_chunk_does_not_see_the_chunks_after_it():
+    models = base.Models.open("nothing")
+    torch.nn.init.normal_(models.base.proj_out.weight)
+    causal = base.BlockCausal(models.base)
+    x, levels = torch.randn(1, 16, 6, 4, 4), torch.full((1, 6), 0.5)
+    states, positions = torch.randn(1, 24, 96), torch.tensor([0, 1, 2, 30, 31, 32])
+    with torch.no_grad():
+        whole = causal(x, levels, states, positions)
+        changed = causal(torch.cat([x[:, :, :3], x[:, :, 3:] + 1], 2), levels, states, positions)
+        first = causal(x[:, :, :3], levels[:, :3], states, positions[:3])
+    assert torch.equal(whole[:, :, :3], changed[:, :, :3])
+    assert torch.allclose(whole[:, :, :3], first, atol=1e-5)
+    assert not torch.allclose(whole[:, :, 3:], changed[:, :, 3:], atol=1e-2)
+
+
+def test_the_whole_clip_pass_of_the_vae_equals_the_chunked_one():
+    model, pixels = vae.new_vae(), torch.rand(1, 3, 9, 32, 32) * 2 - 1
+    with torch.no_grad():
+        latent = model.encode(pixels).latent_dist.mode()
+        decoded = model.decode(latent).sample
+        vae.set_whole_clip(model, True)
+        assert torch.allclose(vae.encode_moments(model, pixels)[0], latent, atol=1e-4)
+        assert torch.allclose(vae.decode_whole(model, latent).clamp(-1, 1), decoded, atol=1e-4)
+
+
+def test_only_the_convolutions_that_may_remember_see_past_frames():
+    model = vae.new_vae()
+    with torch.no_grad():
+        for p in model.parameters():
+            p.copy_(torch.randn_like(p) * 0.1)
+    vae.forget(model)
+    kept = [
+        name for name, p in model.named_parameters() if p.dim() == 5 and p.shape[2] == 3 and p[:, :, :2].any()
+    ]
+    assert len(kept) == 10
+    assert sum("time_conv" in name for name in kept) == 4
+
+
+def test_a_latent_takes_the_mask_of_the_last_but_one_of_its_frames():
+    mask = torch.zeros(1, 9, 16, 16)
+    mask[:, 0], mask[:, 3], mask[:, 7, 8:] = 1, 1, 1
+    squeezed = latents.latent_mask(mask)
+    assert squeezed.shape == (1, 64, 3, 2, 2)
+    assert squeezed[:, :, :2].min() == 1
+    assert squeezed[:, :, 2, 0].max() == 0
+    assert squeezed[:, :, 2, 1].min() == 1
+
+
+def test_a_causal_step_counts_only_what_is_noisy():
+    levels, counted = base.causal_levels(64, 9, torch.Generator().manual_seed(0))
+    assert (levels[counted] > 0).all()
+    assert ((levels == 0) | counted | (levels > 0)).all()
+    assert (levels == 0).any()
+    assert counted.any(1).all()
+
+
+def test_every_word_of_the_world_is_a_token():
+    tokenizer = text.new_tokenizer()
+    assert tokenizer.encode("A purple ring and a cyan cross on a pink checkered background").ids.count(2) == 0
+    assert tokenizer.encode("").ids == [1]
+    assert tokenizer.encode("a knight").ids[1] == 2
