@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from vacestream.condition import FrameSource, Pass, Steering, make_vcus
-from vacestream.errors import RecipeError
+from vacestream.errors import InputError, RecipeError
 from vacestream.frames import to_pixels
 from vacestream.inputs import load_reference
 from vacestream.media.fit import letterbox_on_white, place
@@ -61,24 +61,46 @@ class Model:
             raise RecipeError(
                 f"vace_reference_images: {len(vace_reference_images)} given, at most 3 are taken"
             )
+        if not 0 <= vace_context_scale <= 2:
+            raise RecipeError(f"vace_context_scale: {vace_context_scale} is not between 0 and 2")
         size = size or self._size(vace_video)
         if num_frames is None and vace_video is None:
             num_frames = DEFAULT_FRAMES
         references = tuple(_reference(picture, size) for picture in vace_reference_images)
-        steering = Steering(prompt, references, vace_context_scale)
-        with ExitStack() as stack:
-            passes = self._passes(vace_video, vace_mask, size, stack)
-            passes = passes or ([Pass()] if references else [])
+        steering = Steering(prompt, references, float(vace_context_scale))
+        stack = ExitStack()
+        passes = self._passes(vace_video, vace_mask, size, num_frames, stack)
+        return self._frames(
+            passes or ([Pass()] if references else []), steering, num_frames, size, seed, stack
+        )
+
+    def _frames(
+        self,
+        passes: list[Pass],
+        steering: Steering,
+        num_frames: int | None,
+        size: tuple[int, int],
+        seed: int,
+        stack: ExitStack,
+    ) -> Iterator[np.ndarray]:
+        with stack:
             vcus = make_vcus(chunks(self.pipeline.spec, num_frames), passes, lambda _: steering, size)
             for _, frames in new_stream(self.pipeline, size, seed)(vcus):
                 yield frames
 
     def _passes(
-        self, video: Video | None, mask: Video | None, size: tuple[int, int], stack: ExitStack
+        self,
+        video: Video | None,
+        mask: Video | None,
+        size: tuple[int, int],
+        num_frames: int | None,
+        stack: ExitStack,
     ) -> list[Pass]:
         def opened(given: Video) -> FrameSource:
             source = _source(given, size, Fraction(self.pipeline.spec.fps))
             stack.callback(source.close)
+            if num_frames and source.num_frames is not None and source.num_frames < num_frames:
+                raise InputError(f"a video of {source.num_frames} frames is too short for {num_frames = }")
             return source
 
         if video is None:

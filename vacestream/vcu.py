@@ -51,3 +51,14 @@ class VCU:
     def __post_init__(self) -> None:
         if self.references and not self.layers:
             raise ValueError("references act through a layer: give one of frames 0 and masks 1")
+
+    def is_plain(self) -> bool:
+        """Whether a control or the footage of this chunk is all one colour."""
+        footage = [layer.frames for layer in self.layers] + ([self.kept[0]] if self.kept else [])
+        return any(_is_plain(frames) for frames in footage)
+
+
+def _is_plain(frames: Tensor) -> bool:
+    """Whether frames [T 3 H W] hold something, and it is all one colour."""
+    colour = frames[0, :, :1, :1]
+    return bool(colour.any()) and all(bool((frame == colour).all()) for frame in frames)

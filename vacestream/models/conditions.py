@@ -42,16 +42,17 @@ def hints_at(
 ) -> Iterator[ContextHints]:
     """The hint streams of a model call at this timestep, without those of no weight.
 
-    Reference K/V are computed when first needed.
+    References go with the first, so that they weigh once however many controls there are; their K/V are
+    computed when first needed.
     """
-    for context in contexts:
-        if isinstance(context.scale, float) and context.scale == 0:
-            continue
-        kv = None if references is None else references_at(timestep, model, text, context.adapter, references)
-        scale = context.scale
-        if isinstance(scale, Tensor):
-            scale = scale[:, None, None]
-        yield ContextHints(context.adapter, context.latents[None], scale, kv, len(references or ()))
+    weighty = [one for one in contexts if isinstance(one.scale, Tensor) or one.scale != 0]
+    for index, context in enumerate(weighty):
+        scale = context.scale[:, None, None] if isinstance(context.scale, Tensor) else context.scale
+        if index == 0 and references is not None:
+            kv = references_at(timestep, model, text, context.adapter, references)
+            yield ContextHints(context.adapter, context.latents[None], scale, kv, len(references))
+        else:
+            yield ContextHints(context.adapter, context.latents[None], scale)
 
 
 def references_at(
