@@ -14,6 +14,8 @@ import torch
 from tests.clips import SIZE, pictures, scene
 from tests.tiny import tiny_pipeline
 from vacestream.condition import Pass
+from vacestream.models.load import load_pipeline
+from vacestream.pipelines import PIPELINES
 from vacestream.stream import new_stream
 
 MIB = 2**20
@@ -62,9 +64,12 @@ def resident() -> int:
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads resident memory from /proc")
-def test_resident_memory_stands_still_over_hundreds_of_chunks():
-    made = running(Endless())
+def test_on_sprites_chunk_300_holds_what_chunk_30_held():
+    pipe = load_pipeline(PIPELINES["sprites"], torch.device("cpu"), torch.float32)
+    footage = scene(pipe.spec, [Pass(Endless())], references=pictures(1), prompts={0: "a red star"})
+    made = new_stream(pipe, SIZE, 7)(footage)
     list(islice(made, 30))
-    early = resident()
+    early, tensors = resident(), live_tensors()
     list(islice(made, 270))
-    assert resident() - early < 16 * MIB
+    assert live_tensors() == tensors
+    assert resident() - early < 32 * MIB
