@@ -88,16 +88,13 @@ def test_behind_an_unloaded_adapter_the_base_goes_on_from_the_same_cache(tmp_pat
 
 @pytest.mark.parametrize("scales", [{0: 1.0}, {0: 1.0, 1: 0.0}], ids=["in use", "long unused"])
 def test_nothing_of_an_unloaded_adapter_stays_alive(scales):
-    pipe = tiny_pipeline()
-    adapter, pipe = pipe.adapter, replace(pipe, adapter=None)
-    stream = new_stream(pipe, SIZE, 7)
-    stream.adapter = adapter
+    stream = started()
     made = stream(controlled(90, scales=scales))
     list(islice(made, 5))
     keys, _ = next(iter(stream.encoding.references.kv.values()))[0]
-    gone = [weakref.ref(adapter), weakref.ref(adapter.vace_blocks[0]), weakref.ref(keys)]
-    del adapter, keys
-    stream.adapter = None
+    gone = [weakref.ref(stream.adapter), weakref.ref(stream.adapter.vace_blocks[0]), weakref.ref(keys)]
+    del keys
+    stream.unload_adapter()
     next(made)
     gc.collect()
     assert [ref() is None for ref in gone] == [True] * 3

@@ -77,6 +77,11 @@ class Stream:
             self.encoding.abort()
             raise
 
+    def unload_adapter(self) -> None:
+        """From the next chunk on the bare base; when no other stream has the adapter, its memory is back."""
+        self.adapter = self.pipeline.adapter = None
+        self._attached()
+
     def _attached(self) -> ContextAdapter | None:
         """The adapter for the next chunk; what belongs to one that has gone is dropped."""
         if self.served is not None and self.served is not self.adapter:

@@ -1,82 +1,104 @@
-"""Checkpoint files -> modules: unwrap, rename original Wan2.1 keys to diffusers', load strictly.
+"""Checkpoint files -> modules: read, unwrap, rename to diffusers' keys, load strictly and in place.
 
-Original names are those of the Wan2.1, VACE and Self Forcing releases; modules carry diffusers' names.
+Files are memory-mapped, modules are built without memory and take tensor after tensor, so that a model is
+never in memory twice.
 """
 
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from vacestream.errors import ModelError
+from vacestream.models.key_maps import WAN_KEYS, KeyMap, original, ours
 
 WRAPPERS = ("generator_ema", "generator", "model", "state_dict")
 """Entries that training checkpoints keep the weights under, first found wins."""
 
-PREFIXES = ("model.diffusion_model.", "diffusion_model.", "model.")
+PREFIXES = ("model.diffusion_model.", "diffusion_model.", "base_model.", "model.")
 
 WRAPPED = re.compile(r"\b(_fsdp_wrapped_module|_checkpoint_wrapped_module|_orig_mod)\.")
 """What FSDP, checkpointing and compilation put into names, anywhere."""
 
-WAN_KEYS = (
-    (r"^time_embedding\.0\.", "condition_embedder.time_embedder.linear_1."),
-    (r"^time_embedding\.2\.", "condition_embedder.time_embedder.linear_2."),
-    (r"^text_embedding\.0\.", "condition_embedder.text_embedder.linear_1."),
-    (r"^text_embedding\.2\.", "condition_embedder.text_embedder.linear_2."),
-    (r"^time_projection\.1\.", "condition_embedder.time_proj."),
-    (r"^head\.head\.", "proj_out."),
-    (r"^head\.modulation$", "scale_shift_table"),
-    (r"^((?:vace_)?blocks\.\d+)\.modulation$", r"\1.scale_shift_table"),
-    (r"^((?:vace_)?blocks\.\d+)\.self_attn\.([qkv])\.", r"\1.attn1.to_\2."),
-    (r"^((?:vace_)?blocks\.\d+)\.self_attn\.o\.", r"\1.attn1.to_out.0."),
-    (r"^((?:vace_)?blocks\.\d+)\.self_attn\.norm_", r"\1.attn1.norm_"),
-    (r"^((?:vace_)?blocks\.\d+)\.cross_attn\.([qkv])\.", r"\1.attn2.to_\2."),
-    (r"^((?:vace_)?blocks\.\d+)\.cross_attn\.o\.", r"\1.attn2.to_out.0."),
-    (r"^((?:vace_)?blocks\.\d+)\.cross_attn\.norm_", r"\1.attn2.norm_"),
-    (r"^((?:vace_)?blocks\.\d+)\.norm3\.", r"\1.norm2."),
-    (r"^((?:vace_)?blocks\.\d+)\.ffn\.0\.", r"\1.ffn.net.0.proj."),
-    (r"^((?:vace_)?blocks\.\d+)\.ffn\.2\.", r"\1.ffn.net.2."),
-    (r"^(vace_blocks\.\d+)\.before_proj\.", r"\1.proj_in."),
-    (r"^(vace_blocks\.\d+)\.after_proj\.", r"\1.proj_out."),
-)
-"""Original -> diffusers. norm2 and norm3 swap names; only the affine one has weights."""
+INDEX = ".index.json"
+"""How the name of a sharded checkpoint's table of contents ends."""
 
 VACE_PREFIX = "vace_"
 
-
-def read(path: Path) -> dict[str, Tensor]:
-    """The weights in a .safetensors or .pt file, memory-mapped, free of wrappers and prefixes."""
-    if not path.is_file():
-        raise ModelError(f"{path}: no such file; the model's weights are missing")
-    try:
-        weights = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", mmap=True)
-    except Exception as error:
-        raise ModelError(f"{path}: not a readable checkpoint ({error}); fetch it again") from error
-    return {_bare(key): value for key, value in _unwrap(weights).items()}
+SHOWN = 3
+"""Wrong keys of a kind that a message names."""
 
 
-def to_diffusers(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Original transformer and VACE keys renamed; diffusers' keys pass through."""
-    if any(key.startswith("condition_embedder.") or ".attn1." in key for key in weights):
-        return dict(weights)
-    return {_rename(key): value for key, value in weights.items()}
+def read(path: Path, entry: str | None = None) -> dict[str, Tensor]:
+    """The weights in a .safetensors, .pt or sharded checkpoint, memory-mapped, free of wrappers and prefixes.
+
+    Of several wrapped sets `entry` is taken; a file with one set gives that.
+    """
+    raw = _read_shards(path) if path.name.endswith(INDEX) else _read_file(path)
+    wrappers = (entry, *WRAPPERS) if entry else WRAPPERS
+    return _renamed(_unwrap(raw, wrappers), _bare, str(path))
 
 
-def load(module: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
-    """Fill a module strictly; a missing, unknown or misshapen key is refused by name."""
-    want = {key: value.shape for key, value in module.state_dict().items()}
-    missing, extra = sorted(want.keys() - weights.keys()), sorted(weights.keys() - want.keys())
-    wrong = [key for key in want.keys() & weights.keys() if weights[key].shape != want[key]]
-    if missing or extra:
-        raise ModelError(f"{where}: not these weights: {_some('missing', missing)}{_some('unknown', extra)}")
-    if wrong:
-        key = min(wrong)
-        raise ModelError(f"{where}: {key} is {tuple(weights[key].shape)}, want {tuple(want[key])}")
-    module.load_state_dict(dict(weights), assign=True)
+def to_diffusers(
+    weights: Mapping[str, Tensor], table: KeyMap = WAN_KEYS, where: str = "checkpoint"
+) -> dict[str, Tensor]:
+    """Original keys renamed; diffusers' keys pass through."""
+    return _renamed(weights, lambda key: ours(key, table), where)
+
+
+def load(
+    module: nn.Module,
+    weights: Mapping[str, Tensor],
+    where: str,
+    *,
+    table: KeyMap = (),
+    device: torch.device | None = None,
+    dtype: torch.dtype | None = None,
+    change: Callable[[str, Tensor], Tensor] = lambda key, weight: weight,
+) -> None:
+    """Fill a module strictly, a tensor at a time: `change`, cast, place; None keeps what the file has.
+
+    A missing, unknown or misshapen key is refused by name, and by its name in `table`.
+    """
+    check(module, weights, where, table=table)
+    placed: dict[int, Tensor] = {}  # by identity: tied weights stay one
+    for key, weight in weights.items():
+        if id(weight) not in placed:
+            placed[id(weight)] = change(key, weight).to(device=device, dtype=dtype)
+    module.load_state_dict({key: placed[id(weight)] for key, weight in weights.items()}, assign=True)
+
+
+def check(module: nn.Module, weights: Mapping[str, Tensor], where: str, *, table: KeyMap = ()) -> None:
+    """Refuse weights that are not exactly the module's."""
+    refuse({key: value.shape for key, value in module.state_dict().items()}, weights, where, table=table)
+
+
+def refuse(
+    want: Mapping[str, torch.Size], weights: Mapping[str, Tensor], where: str, *, table: KeyMap = ()
+) -> None:
+    """ModelError unless the names and shapes are those wanted."""
+
+    def name(key: str) -> str:
+        there = original(key, table)
+        return key if there == key else f"{there} -> {key}"
+
+    found = [
+        _some("missing", [name(key) for key in want if key not in weights]),
+        _some("unknown", [name(key) for key in weights if key not in want]),
+    ]
+    found += [
+        f"{name(key)} is {tuple(weights[key].shape)}, want {tuple(shape)}"
+        for key, shape in want.items()
+        if key in weights and weights[key].shape != shape
+    ][:SHOWN]
+    if said := "; ".join(filter(None, found)):
+        raise ModelError(f"{where}: not these weights: {said}; is it the right model? If so, fetch it again")
 
 
 def split_vace(weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -85,10 +107,41 @@ def split_vace(weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[s
     return base, {key: value for key, value in weights.items() if key.startswith(VACE_PREFIX)}
 
 
-def _unwrap(weights: Mapping[str, Any]) -> Mapping[str, Tensor]:
-    for name in WRAPPERS:
+def _read_file(path: Path) -> Mapping[str, Any]:
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file; the model's weights are missing")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        weights = torch.load(path, "cpu", mmap=is_zipfile(path), weights_only=True)
+    except Exception as error:
+        raise ModelError(f"{path}: not a readable checkpoint ({error}); fetch it again") from error
+    if not isinstance(weights, Mapping):
+        raise ModelError(f"{path}: holds a {type(weights).__name__}, not weights by name; fetch it again")
+    return weights
+
+
+def _read_shards(index: Path) -> dict[str, Tensor]:
+    """All shards that a table of contents lists, as one."""
+    try:
+        listed = dict(json.loads(index.read_text())["weight_map"])
+    except Exception as error:
+        raise ModelError(f"{index}: not a readable list of shards ({error!r}); fetch it again") from error
+    weights: dict[str, Tensor] = {}
+    for shard in sorted(set(listed.values())):
+        part = _read_file(index.parent / shard)
+        if twice := sorted(weights.keys() & part.keys()):
+            raise ModelError(f"{index.parent / shard}: {twice[0]} is in another shard too; fetch all again")
+        weights.update(part)
+    if lost := sorted(listed.keys() - weights.keys()):
+        raise ModelError(f"{index.parent / listed[lost[0]]}: {lost[0]} is missing; fetch the shard again")
+    return weights
+
+
+def _unwrap(weights: Mapping[str, Any], wrappers: tuple[str, ...]) -> Mapping[str, Tensor]:
+    for name in wrappers:
         if isinstance(weights.get(name), Mapping):
-            return _unwrap(weights[name])
+            return _unwrap(weights[name], wrappers)
     return weights
 
 
@@ -100,14 +153,19 @@ def _bare(key: str) -> str:
     return key
 
 
-def _rename(key: str) -> str:
-    for pattern, name in WAN_KEYS:
-        renamed, hits = re.subn(pattern, name, key)
-        if hits:
-            return renamed
-    return key
+def _renamed(weights: Mapping[str, Tensor], name: Callable[[str], str], where: str) -> dict[str, Tensor]:
+    renamed: dict[str, Tensor] = {}
+    for key, value in weights.items():
+        if (new := name(key)) in renamed:
+            raise ModelError(f"{where}: {new} is there twice, once as {key}; fetch the file again")
+        renamed[new] = value
+    return renamed
 
 
 def _some(what: str, keys: Iterable[str]) -> str:
     keys = list(keys)
-    return f"{len(keys)} {what} ({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''}) " if keys else ""
+    return (
+        f"{len(keys)} {what} ({', '.join(keys[:SHOWN])}{', ...' if len(keys) > SHOWN else ''})"
+        if keys
+        else ""
+    )

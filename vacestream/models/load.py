@@ -1,32 +1,40 @@
-"""A row of the table -> its weights on a device; no stream state."""
+"""A row of the table -> its weights on a device; no stream state.
 
-import json
-from collections.abc import Callable
+Find the files, read them, rename their keys, fill modules strictly, on the device and in its numbers.
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
-from torch import nn
+from diffusers.models.modeling_utils import no_init_weights
+from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
 
 from vacestream.errors import ModelError
 from vacestream.models import checkpoint
+from vacestream.models.key_maps import UMT5_KEYS, VAE_KEYS, WAN_KEYS, KeyMap
+from vacestream.models.lora import read_lora
 from vacestream.models.text import TextEncoder
 from vacestream.models.transformer import CausalWan, make_causal
 from vacestream.models.vace import ContextAdapter
 from vacestream.pipelines import PipelineSpec, Transformer
+from vacestream.weights import Found, find
+
+Config = Mapping[str, Any]
+"""What a class of diffusers or transformers is built from."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Pipeline:
     """The frozen weights of one row, shared by any number of streams."""
 
     spec: PipelineSpec
     transformer: CausalWan
-    adapter: ContextAdapter
+    adapter: ContextAdapter | None
+    """What new streams start with; None for the bare base."""
     vae: AutoencoderKLWan
     text: TextEncoder
     device: torch.device
@@ -34,31 +42,71 @@ class Pipeline:
 
 
 def load_pipeline(spec: PipelineSpec, device: torch.device, dtype: torch.dtype) -> Pipeline:
-    """Load every part of a row; ModelError names what is missing."""
-    if spec.name != "sprites":
-        raise ModelError(f"{spec.name}: its weights cannot be loaded yet; use `pipeline: sprites`")
-    folder = Path(str(files("vacestream.sprites") / "weights"))
-    if not (folder / "config.json").is_file():
-        raise ModelError(f"{folder.name}/config.json: the weights of {spec.name} are missing; install vacestream again")
-    config = json.loads((folder / "config.json").read_text())
-
-    def part(build: Callable[[], Any], name: str) -> Any:
-        return _place(_fill(build, folder / f"{name}.safetensors"), device, dtype)
-
-    tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"), **config["tokenizer"])
+    """Load every part of a row; ModelError names what is missing or wrong."""
+    size, (found, config) = spec.transformer, find(spec.name)
+    transformer = load_transformer(size, found["transformer"], device, dtype, lora=found.get("lora"))
     return Pipeline(
         spec=spec,
-        transformer=make_causal(part(lambda: build_transformer(spec.transformer), "causal")),
-        adapter=part(lambda: build_adapter(spec.transformer), "vace"),
-        vae=part(lambda: AutoencoderKLWan(**config["vae"]), "vae"),
+        transformer=make_causal(transformer),
+        adapter=load_adapter(size, found["vace"], device, dtype),
+        vae=load_vae(config["vae"], found["vae"], device, dtype),
         text=TextEncoder(
-            tokenizer,
-            part(lambda: UMT5EncoderModel(UMT5Config(**config["text_encoder"])), "text"),
-            spec.transformer.text_len,
+            load_tokenizer(config["tokenizer"], found["tokenizer"]),
+            load_text_encoder(config["text_encoder"], found["text"], device, dtype),
+            size.text_len,
         ),
         device=device,
         dtype=dtype,
     )
+
+
+def load_transformer(
+    size: Transformer, file: Found, device: torch.device, dtype: torch.dtype, *, lora: Found | None = None
+) -> WanTransformer3DModel:
+    """Wan's transformer from its own file or a full VACE's, with a LoRA merged in before the cast."""
+    read, names = _read(file, WAN_KEYS)
+    weights, context = checkpoint.split_vace(read)
+    if context:
+        checkpoint.check(_empty(lambda: build_adapter(size)), context, str(file.path), table=names)
+    model = _empty(lambda: build_transformer(size))
+    merge = read_lora(lora.path, model, lora.alpha, lora.entry).merged if lora else _as_it_is
+    checkpoint.load(model, weights, str(file.path), table=names, device=device, dtype=dtype, change=merge)
+    return _frozen(model)
+
+
+def load_adapter(size: Transformer, file: Found, device: torch.device, dtype: torch.dtype) -> ContextAdapter:
+    """VACE's blocks from a file of their own or a full VACE's."""
+    read, names = _read(file, WAN_KEYS)
+    base, weights = checkpoint.split_vace(read)
+    if base:
+        checkpoint.check(_empty(lambda: build_transformer(size)), base, str(file.path), table=names)
+    return _fill(lambda: build_adapter(size), weights, file, names, device, dtype)
+
+
+def load_vae(config: Config, file: Found, device: torch.device, dtype: torch.dtype) -> AutoencoderKLWan:
+    """Wan's VAE."""
+    weights, names = _read(file, VAE_KEYS)
+    return _fill(lambda: AutoencoderKLWan(**config), weights, file, names, device, dtype)
+
+
+def load_text_encoder(
+    config: Config, file: Found, device: torch.device, dtype: torch.dtype
+) -> UMT5EncoderModel:
+    """UMT5; its embedding has two names in transformers, of which files may have one."""
+    weights, names = _read(file, UMT5_KEYS)
+    if "shared.weight" in weights:
+        twin = weights.setdefault("encoder.embed_tokens.weight", weights["shared.weight"])
+        if twin.shape == weights["shared.weight"].shape:
+            weights["encoder.embed_tokens.weight"] = weights["shared.weight"]
+    return _fill(lambda: UMT5EncoderModel(UMT5Config(**config)), weights, file, names, device, dtype)
+
+
+def load_tokenizer(config: Config, file: Found) -> PreTrainedTokenizerFast:
+    """The text encoder's tokenizer, as its own file describes it."""
+    try:
+        return PreTrainedTokenizerFast(tokenizer_file=str(file.path), **config)
+    except Exception as error:
+        raise ModelError(f"{file.path}: not a readable tokenizer ({error}); fetch it again") from error
 
 
 def build_transformer(size: Transformer) -> WanTransformer3DModel:
@@ -90,13 +138,36 @@ def build_adapter(size: Transformer) -> ContextAdapter:
     )
 
 
-def _fill(build: Callable[[], nn.Module], path: Path) -> nn.Module:
-    """Build without memory, then take the file's tensors."""
-    with torch.device("meta"):
-        module = build()
-    checkpoint.load(module, checkpoint.to_diffusers(checkpoint.read(path)), path.name)
-    return module
+def _read(file: Found, table: KeyMap) -> tuple[dict[str, Tensor], KeyMap]:
+    """Weights under our names, and the table if the file has others."""
+    weights = checkpoint.read(file.path, file.entry)
+    renamed = checkpoint.to_diffusers(weights, table, str(file.path))
+    return renamed, () if renamed.keys() == weights.keys() else table
 
 
-def _place(module: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
-    return module.to(device, dtype).eval().requires_grad_(False)
+def _fill(
+    build: Callable[[], nn.Module],
+    weights: Mapping[str, Tensor],
+    file: Found,
+    names: KeyMap,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Any:
+    module = _empty(build)
+    checkpoint.load(module, weights, str(file.path), table=names, device=device, dtype=dtype)
+    return _frozen(module)
+
+
+def _empty(build: Callable[[], nn.Module]) -> nn.Module:
+    """A module without memory, and without the time that its first random weights would take."""
+    with torch.device("meta"), no_init_weights():
+        return build()
+
+
+def _frozen(module: nn.Module) -> Any:
+    assert not any(t.is_meta for t in (*module.parameters(), *module.buffers())), type(module)
+    return module.eval().requires_grad_(False)
+
+
+def _as_it_is(key: str, weight: Tensor) -> Tensor:
+    return weight
