@@ -3,22 +3,21 @@
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from vacestream.annotators import Row, annotator, arguments, load, task
-from vacestream.annotators.parameters import Footage
+from vacestream.annotators import Row, arguments, load, make, task
+from vacestream.annotators.parameters import SPAN, Footage
 from vacestream.errors import InputError, RecipeError
 from vacestream.events import Event, Report, warnings_reported
 from vacestream.recipe.base import Model
 from vacestream.recipe.edits import with_override
 from vacestream.recipe.messages import problems
 from vacestream.recipe.text import Document, Place
-from vacestream.recipe.values import Time
 from vacestream.signals import is_exact
 
 PIECE = 8
@@ -34,11 +33,9 @@ class Job:
     where: str
     files: dict[str, str]
     """frames, mask -> path."""
+    parameters: Model
     exact: bool = False
     """The source knows the signal itself."""
-    span: dict[str, Time] = field(default_factory=dict)
-    """start, end of the footage."""
-    parameters: dict[str, Any] = field(default_factory=dict)
 
     @property
     def model(self) -> str:
@@ -47,14 +44,22 @@ class Job:
 
 def make_job(name: str, where: str, output: str | None, settings: Mapping[str, str]) -> Job:
     """All that can be refused before footage is read: the task, its weights, its parameters, the input."""
+    from vacestream.media.probe import kind_of
+    from vacestream.media.sinks import sink_kind
+
     row = task(name)
-    exact = is_exact(name, where) and not settings.keys() - {"start", "end"}
+    exact = is_exact(name, where) and not settings.keys() - set(SPAN)
     if not exact:
         load(row)
-    given = _read(Footage if exact else row.parameters, settings)
-    span = {key: value for key in ("start", "end") if (value := given.pop(key, None)) is not None}
-    still = _is_still(where) and row.group != "extension"
-    return Job(row, where, _files(row, where, output, still), exact, span, given)
+    parameters = _read(row.name, Footage if exact else row.parameters, settings)
+    kind = kind_of(where)
+    files = _files(row, where, output, kind == "still" and row.group != "extension")
+    for path in files.values():
+        sink_kind(path)
+    if kind == "free" and getattr(parameters, "end", None) is None:
+        remedy = "add --set end=4s" if "end" in type(parameters).model_fields else "name a file"
+        raise RecipeError(f"{where}: has no end; {remedy}")
+    return Job(row, where, files, parameters, exact)
 
 
 def annotate(job: Job, *, report: Report) -> None:
@@ -101,58 +106,51 @@ def _open(job: Job, stack: ExitStack) -> dict[str, Any]:
     from vacestream.media.probe import probe
     from vacestream.media.sources import open_source
 
-    fps = probe(job.where).fps if job.span else Fraction(1)
-    start, end = (_seconds(job.span.get(key), fps) for key in ("start", "end"))
+    moments = {key: getattr(job.parameters, key, None) for key in SPAN}
+    fps = probe(job.where).fps if any(moments.values()) else Fraction(1)
+    start, end = (at_rate(fps)(moment) / float(fps) if moment else None for moment in moments.values())
     signal = job.row.name if job.exact else None
-    source = open_source(job.where, start=start or 0, end=end, signal=signal)
+    source = open_source(job.where, start=start or 0.0, end=end, signal=signal)
     stack.callback(source.close)
-    if source.num_frames is None and job.where != "-":
-        raise RecipeError(f"{job.where}: has no end; add --set end=4s")
     if job.exact:
         return {"frames": source}
     if job.row.group not in ("control", "mask"):
         streams: dict[str, Any] = load(job.row)(source, **arguments(job.row, job.parameters))
+        for stream in streams.values():
+            stack.callback(stream.close)
         return streams
-    view = View(at_rate(source.fps), source.size)
-    made = annotator(job.row.name, view=view, **job.parameters)
+    view = View(at_rate(source.fps), source.size, num_frames=source.num_frames)
+    made = make(job.row, job.parameters, view)
     return {next(iter(job.files)): Annotated(source, made, job.row.lead)}
 
 
-def _seconds(time: Time | None, fps: Fraction) -> Fraction | None:
-    if time is None:
-        return None
-    if time.unit == "chunks":
-        raise RecipeError(f"{time} means nothing in a file; write seconds, such as 4s, or frames: 96f")
-    return time.amount if time.unit == "s" else time.amount / fps
-
-
-def _read(parameters: type[Model], settings: Mapping[str, str]) -> dict[str, Any]:
+def _read(name: str, parameters: type[Model], settings: Mapping[str, str]) -> Model:
     """What `--set` says, as the parameters of a task."""
+    for key, info in parameters.model_fields.items():
+        if info.is_required() and key not in settings:
+            what = (info.description or "").rstrip(".")
+            raise RecipeError(f"{name}: needs {key}; add --set {key}=..., {what[:1].lower()}{what[1:]}")
     document = Document({}, {(): Place("--set")})
     for key, value in settings.items():
         document = with_override(document, parameters, key, value)
     try:
-        read = parameters.model_validate(document.data)
+        return parameters.model_validate(document.data)
     except ValidationError as error:
         raise RecipeError("\n".join(problems(error, parameters, document))) from error
-    return {name: getattr(read, name) for name in read.model_fields_set}
 
 
 def _files(row: Row, where: str, output: str | None, still: bool) -> dict[str, str]:
     """frames, mask -> path: lossless, in the current folder, named after the input and the task."""
-    kinds = {"control": ("frames",), "mask": ("mask",)}.get(row.group, ("frames", "mask"))
-    ending = ".png" if still else ".mkv"
-    own = {"frames": f"{_stem(where)}.{row.name}{ending}", "mask": f"{_stem(where)}.mask{ending}"}
-    if output is None:
-        return {kind: own[kind] for kind in kinds}
-    if output.endswith("/"):
-        return {kind: f"{output}{own[kind]}" for kind in kinds}
-    if len(kinds) == 1:
-        return {kinds[0]: output}
-    if output == "-":
+    what = "mask" if row.group == "mask" else row.name
+    path = f"{_stem(where)}.{what}{'.png' if still else '.mkv'}"
+    if output is not None:
+        path = f"{output}{path}" if output.endswith("/") else output
+    if row.group in ("control", "mask"):
+        return {"mask" if row.group == "mask" else "frames": path}
+    if path == "-":
         raise RecipeError(f"-: {row.name} makes two videos, frames and mask; name a file")
-    path = Path(output)
-    return {"frames": output, "mask": str(path.with_name(f"{path.stem}.mask{path.suffix}"))}
+    file = Path(path)
+    return {"frames": path, "mask": str(file.with_name(f"{file.stem}.mask{file.suffix}"))}
 
 
 def _stem(where: str) -> str:
@@ -162,9 +160,3 @@ def _stem(where: str) -> str:
         return where.replace(":", "-")
     path = Path(where)
     return PATTERN.sub("", path.stem if path.suffix and not path.is_dir() else path.name) or "frames"
-
-
-def _is_still(where: str) -> bool:
-    from vacestream.media.probe import kind_of
-
-    return kind_of(where) == "still"

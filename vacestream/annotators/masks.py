@@ -1,0 +1,55 @@
+"""Masks that do not move: a picture, or boxes; white where to make anew."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from vacestream.annotators.view import View
+from vacestream.media.fit import place
+from vacestream.media.images import read_image
+from vacestream.recipe.values import Box
+
+HALF = 127.5
+"""Brighter than this is white, as where a recipe names a mask."""
+
+
+class StaticMask:
+    """One picture as the mask of every frame, placed as the footage is."""
+
+    def __init__(self, *, mask: str, invert: bool = False) -> None:
+        self._picture, self._invert = read_image(Path(mask)), invert
+
+    def __call__(self, frames: np.ndarray) -> np.ndarray:
+        """[T H W 3] -> [T H W 3]."""
+        size = (frames.shape[1], frames.shape[2])
+        picture = place(self._picture.shape[:2], size).apply(self._picture)
+        white = (picture.mean(axis=-1) > HALF) != self._invert
+        return _every(white, len(frames))
+
+
+class BoxMask:
+    """Boxes as the mask of every frame."""
+
+    def __init__(self, *, bbox: Sequence[Box], view: View, invert: bool = False) -> None:
+        self._boxes, self._view, self._invert = bbox, view, invert
+
+    def __call__(self, frames: np.ndarray) -> np.ndarray:
+        """[T H W 3] -> [T H W 3]."""
+        size = (frames.shape[1], frames.shape[2])
+        return _every(filled(self._boxes, self._view, size) != self._invert, len(frames))
+
+
+def filled(boxes: Sequence[Box], view: View, size: tuple[int, int]) -> np.ndarray:
+    """[H W] bool: inside any of the boxes, which end at the frame's edges."""
+    inside = np.zeros(size, bool)
+    for box in boxes:
+        left, top, right, bottom = (max(0, round(side)) for side in view.corners(box, size))
+        inside[top:bottom, left:right] = True
+    return inside
+
+
+def _every(white: np.ndarray, num_frames: int) -> np.ndarray:
+    """[H W] bool -> [T H W 3]."""
+    mask = np.where(white, 255, 0).astype(np.uint8)
+    return np.broadcast_to(mask[None, ..., None], (num_frames, *mask.shape, 3)).copy()

@@ -1,0 +1,171 @@
+"""What `annotate --set` may say of each task; read and refused as the keys of a recipe are."""
+
+from typing import Annotated, Literal, Self, TypeVar
+
+from pydantic import Field, Strict, model_validator
+
+from vacestream.recipe.base import Boxes, Flag, Media, Model, OneOrMore
+from vacestream.recipe.parts import LayoutBox
+from vacestream.recipe.values import TimeValue
+
+Positive = Annotated[float, Strict(), Field(gt=0, le=10000)]
+Level = Annotated[float, Strict(), Field(ge=0, le=4000)]
+Side = Annotated[float, Strict(), Field(ge=0, le=8)]
+Frames = Annotated[int, Strict(), Field(ge=1, le=100_000)]
+
+
+M = TypeVar("M", bound=Model)
+
+
+class Nothing(Model):
+    """No parameters."""
+
+
+class Footage(Model):
+    """The part of the footage that is used."""
+
+    start: TimeValue | None = None
+    """Where in the footage to start."""
+    end: TimeValue | None = None
+    """Where in the footage to end; this moment is not included."""
+
+
+SPAN = tuple(Footage.model_fields)
+
+
+class Gray(Footage):
+    """Of gray."""
+
+    luma: Literal["vace", "bt601"] = "vace"
+    """Weights of red, green, blue: VACE's own .114, .587, .299, or those of BT.601, the other way round."""
+
+
+class Canny(Footage):
+    """Of canny."""
+
+    low: Level = 100.0
+    """Gradient above which an edge goes on."""
+    high: Level = 200.0
+    """Gradient above which an edge starts."""
+
+
+class Scribble(Footage):
+    """Of scribble."""
+
+    width: Positive | None = None
+    """Width of lines in pixels; 1/240 of the shorter side, at least 1.5, when left out."""
+    threshold: Annotated[float, Strict(), Field(ge=0, le=1)] = 0.015
+    """Contrast below which nothing is drawn, 0 to 1."""
+
+
+class Flow(Footage):
+    """Of flow."""
+
+    radius: Positive | None = None
+    """Pixels a frame drawn in full colour, faster ones too; 1/30 of the shorter side when left out."""
+    preset: Literal["ultrafast", "fast", "medium"] = "fast"
+    """How closely motion is searched for."""
+
+
+class Layout(Footage):
+    """Of layout_bbox."""
+
+    boxes: Annotated[tuple[LayoutBox, ...], Field(min_length=1), OneOrMore()]
+    """Where things stand and when: [{at: 0s, bbox: [x1, y1, x2, y2], label: cat}]."""
+
+
+class StaticMask(Footage):
+    """Of mask."""
+
+    mask: Media
+    """A picture, white where to make anew."""
+    invert: Flag = False
+    """Black where to make anew."""
+
+
+class BoxMask(Footage):
+    """Of bbox."""
+
+    bbox: Boxes
+    """A box [x1, y1, x2, y2] in pixels or percent, or several."""
+    invert: Flag = False
+    """Make anew outside the boxes."""
+
+
+class Border(Footage):
+    """Of outpainting: sides in parts of the picture; left and right by a quarter when none is named."""
+
+    left: Side | None = None
+    """Times the width."""
+    right: Side | None = None
+    """Times the width."""
+    up: Side | None = None
+    """Times the height."""
+    down: Side | None = None
+    """Times the height."""
+
+
+class Gap(Model):
+    """Of firstframe, lastframe, firstclip and lastclip."""
+
+    expand_num: Frames = 80
+    """Frames to make."""
+
+
+class FrameGap(Gap):
+    """Of firstlastframe."""
+
+    lastframe: Media
+    """The picture at the end."""
+
+
+class ClipGap(Gap):
+    """Of firstlastclip."""
+
+    lastclip: Media
+    """The clip at the end."""
+
+
+class Frameref(Gap):
+    """Of frameref."""
+
+    mode: Literal["firstframe", "lastframe", "firstlastframe"] = "firstframe"
+    """Where the picture stands."""
+    lastframe: Media | None = None
+    """The picture at the end, for firstlastframe."""
+
+    @model_validator(mode="after")
+    def _has_both(self) -> Self:
+        return _both(self, self.mode, "firstlastframe", "lastframe")
+
+
+class Clipref(Gap):
+    """Of clipref."""
+
+    mode: Literal["firstclip", "lastclip", "firstlastclip"] = "firstclip"
+    """Where the clip stands."""
+    lastclip: Media | None = None
+    """The clip at the end, for firstlastclip."""
+
+    @model_validator(mode="after")
+    def _has_both(self) -> Self:
+        return _both(self, self.mode, "firstlastclip", "lastclip")
+
+
+class Kept(Footage):
+    """Of framerefext."""
+
+    mode: Literal["first", "last", "firstlast", "random"] = "firstlast"
+    """Which frames stay."""
+    ref_num: Frames = 20
+    """How many frames stay, at each end for firstlast."""
+    seed: Annotated[int, Strict(), Field(ge=0, lt=2**63)] = 0
+    """The choice of random."""
+
+
+def _both(model: M, mode: str, pair: str, key: str) -> M:
+    given = getattr(model, key) is not None
+    if given != (mode == pair):
+        said = f"mode {mode} does not use {key}; leave it out" if given else f"mode {pair} needs {key}"
+        raise ValueError(said)
+    return model

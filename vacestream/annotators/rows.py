@@ -1,0 +1,70 @@
+"""A row of the table of tasks: what it gives, what it needs, what makes it."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from vacestream.annotators.parameters import Nothing
+from vacestream.recipe.base import Model
+
+Group = Literal["control", "mask", "outpainting", "extension", "reference", "composition"]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A file of somebody's model."""
+
+    repo: str
+    file: str
+    licence: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One task, by VACE's name of it."""
+
+    name: str
+    group: Group
+    summary: str
+    """What is given back."""
+    model: str
+    """What makes it, as `plan` says it."""
+    inputs: str
+    place: str = ""
+    """module:name below vacestream.annotators; empty where it is not built yet."""
+    parameters: type[Model] = Nothing
+    fixed: dict[str, Any] = field(default_factory=dict)
+    """What its name says already, passed on with the parameters."""
+    weights: tuple[Weights, ...] = ()
+    packages: tuple[str, ...] = ()
+    licence: str = "Apache-2.0"
+    lead: int = 1
+    """Frames that the first piece has, where there are as many."""
+    viewed: bool = False
+    """Its parameters speak of moments and pixels of the footage, so it is told the View."""
+    recipe: str = ""
+    """The keys of a recipe that ask for it."""
+
+    @property
+    def built(self) -> bool:
+        return bool(self.place)
+
+    @property
+    def missing(self) -> str:
+        """The weights that it needs, in words."""
+        return " and ".join(f"{weights.file} of {weights.repo}" for weights in self.weights)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The row as plain data; `parameters` is JSON Schema."""
+        return {
+            "task": self.name,
+            "group": self.group,
+            "summary": self.summary,
+            "inputs": self.inputs,
+            "parameters": self.parameters.model_json_schema().get("properties", {}),
+            "model": self.model,
+            "licence": self.licence,
+            "weights": [vars(weights) for weights in self.weights],
+            "packages": list(self.packages),
+            "built": self.built,
+            "recipe": self.recipe,
+        }

@@ -1,0 +1,139 @@
+"""Every task that VACE names, a row each; rows without a place are understood and not built yet."""
+
+from dataclasses import replace
+
+from vacestream.annotators import parameters as of
+from vacestream.annotators.rows import Group, Row, Weights
+from vacestream.recipe.base import Model
+
+_ANNOTATORS = "lllyasviel/Annotators"
+_MIDAS = Weights(_ANNOTATORS, "dpt_hybrid-midas-501f0c75.pt", "MIT")
+_DEPTH_V2 = Weights("depth-anything/Depth-Anything-V2-Small-hf", "model.safetensors", "Apache-2.0")
+_PERSONS = Weights("yzd-v/DWPose", "yolox_l.onnx", "Apache-2.0")
+_KEYPOINTS = Weights("yzd-v/DWPose", "dw-ll_ucoco_384.onnx", "Apache-2.0")
+_SAM2 = Weights("facebook/sam2.1-hiera-large", "model.safetensors", "Apache-2.0")
+_U2NET = Weights("danielgatis/rembg (release v0.0.0)", "u2net.onnx", "Apache-2.0")
+_DINO = Weights("IDEA-Research/grounding-dino-tiny", "model.safetensors", "Apache-2.0")
+_FACE = Weights("opencv/face_detection_yunet", "face_detection_yunet_2023mar.onnx", "MIT")
+
+_VIDEO, _PICTURE, _CLIP = "a video or picture", "a picture", "a video"
+_CV = ("opencv-python-headless",)
+
+
+def _control(name: str, summary: str, model: str, place: str, parameters: type[Model]) -> Row:
+    recipe = f"controls: {name}"
+    return Row(name, "control", summary, model, _VIDEO, place, parameters, packages=_CV, recipe=recipe)
+
+
+def _later(
+    name: str, group: Group, summary: str, model: str, recipe: str, *weights: Weights, inputs: str = _VIDEO
+) -> Row:
+    licence = ", ".join(dict.fromkeys(item.licence for item in weights)) or "Apache-2.0"
+    return Row(
+        name, group, summary, model, inputs, parameters=of.Footage, weights=weights, licence=licence,
+        recipe=recipe,
+    )  # fmt: skip
+
+
+_CONTROLS = (
+    _later("depth", "control", "inverse depth, near is bright", "MiDaS DPT-hybrid", "controls: depth",
+           _MIDAS),
+    _later("depthv2", "control", "inverse depth, near is bright", "Depth Anything V2 Small",
+           "controls: depthv2", _DEPTH_V2),
+    _later("pose", "control", "skeletons with faces on black", "DWPose", "controls: pose", _PERSONS,
+           _KEYPOINTS),
+    _later("pose_body", "control", "skeletons on black", "DWPose", "controls: pose_body", _PERSONS,
+           _KEYPOINTS),
+    replace(_control("flow", "motion since the frame before: hue is direction, white is still", "OpenCV DIS",
+                     "flow:Flow", of.Flow), lead=2),
+    _control("scribble", "dark lines on white",
+             "difference of Gaussians (a fallback without weights, not VACE's net)", "scribble:Scribble",
+             of.Scribble),
+    _control("canny", "white edges on black", "OpenCV Canny", "canny:Canny", of.Canny),
+    _control("gray", "luma", "OpenCV luma", "gray:Gray", of.Gray),
+    replace(_control("layout_bbox", "outlines of moving boxes on white", "boxes as given",
+                     "layout:Layout", of.Layout), packages=(), viewed=True),
+    _later("layout_track", "control", "outline of a thing that is followed, on white", "SAM2",
+           "controls: {signal: layout_track, track: ...}", _SAM2),
+    replace(_control("plain", "the picture as it is", "the picture itself", "plain:Plain", of.Footage),
+            packages=()),
+)  # fmt: skip
+
+_ANCHORS = tuple(
+    Row(name, "extension", summary, "mid-gray and a mask", inputs, "extension:extension", parameters,
+        fixed={} if name.endswith("ref") else {"mode": name}, recipe=recipe)
+    for name, summary, inputs, parameters, recipe in (
+        ("firstframe", "the picture, then frames to make", _PICTURE, of.Gap, "extend: {firstframe: FILE}"),
+        ("lastframe", "frames to make, then the picture", _PICTURE, of.Gap, "extend: {lastframe: FILE}"),
+        ("firstlastframe", "frames to make between two pictures", _PICTURE, of.FrameGap,
+         "extend: {firstframe: FILE, lastframe: FILE}"),
+        ("firstclip", "the clip, then frames to make", _CLIP, of.Gap, "extend: {firstclip: FILE}"),
+        ("lastclip", "frames to make, then the clip", _CLIP, of.Gap, "extend: {lastclip: FILE}"),
+        ("firstlastclip", "frames to make between two clips", _CLIP, of.ClipGap,
+         "extend: {firstclip: FILE, lastclip: FILE}"),
+        ("frameref", "firstframe, lastframe or firstlastframe, by mode", _PICTURE, of.Frameref, "extend:"),
+        ("clipref", "firstclip, lastclip or firstlastclip, by mode", _CLIP, of.Clipref, "extend:"),
+    )
+)  # fmt: skip
+_KEPT = Row(
+    "framerefext", "extension", "a clip of which some frames stay", "mid-gray and a mask", _CLIP,
+    "extension:kept_frames", of.Kept, recipe="extend: {keyframes: ...}",
+)  # fmt: skip
+
+_MASKS = (
+    Row("mask", "mask", "one picture as the mask of every frame", "the picture as given", _VIDEO,
+        "masks:StaticMask", of.StaticMask, recipe="mask: FILE"),
+    Row("bbox", "mask", "boxes that stay, as the mask of every frame", "boxes as given", _VIDEO,
+        "masks:BoxMask", of.BoxMask, viewed=True, recipe="mask: {mode: bbox, bbox: [...]}"),
+    _later("salient", "mask", "what stands out in the first frame", "U2Net", "mask: {mode: salient}", _U2NET),
+    *(
+        _later(name, "mask", summary, model, f"mask: {{mode: {name}, ...}}", *weights)
+        for name, summary, model, weights in (
+            ("masktrack", "a mask that is followed", "SAM2", (_SAM2,)),
+            ("bboxtrack", "what is in a box, followed", "SAM2", (_SAM2,)),
+            ("maskpointtrack", "what scribbled points touch, followed", "SAM2", (_SAM2,)),
+            ("maskbboxtrack", "what is in a scribble's box, followed", "SAM2", (_SAM2,)),
+            ("pointtrack", "what points touch, followed", "SAM2", (_SAM2,)),
+            ("salientmasktrack", "what stands out, followed", "U2Net and SAM2", (_U2NET, _SAM2)),
+            ("salientbboxtrack", "what stands out, followed by its box", "U2Net and SAM2", (_U2NET, _SAM2)),
+            ("label", "what a word names, followed", "Grounding DINO and SAM2", (_DINO, _SAM2)),
+            ("caption", "what a phrase names, followed", "Grounding DINO and SAM2", (_DINO, _SAM2)),
+        )
+    ),
+)  # fmt: skip
+
+_OUTPAINTING = (
+    Row("outpainting", "outpainting", "the picture on a larger mid-gray canvas, and its mask",
+        "mid-gray and a mask", _VIDEO, "outpainting:outpainting", of.Border,
+        recipe="outpaint: {left: 0.25, right: 0.25}"),
+    Row("outpainting_inner", "outpainting", "the picture without its border, and its mask",
+        "mid-gray and a mask", _VIDEO, "outpainting:outpainting", of.Border, fixed={"inner": True},
+        recipe="outpaint: {left: 0.25, right: 0.25, inner: true}"),
+)  # fmt: skip
+
+_REFERENCES = (
+    _later("image_reference", "reference", "the subject on white, cut out", "the picture as given",
+           "references: FILE", inputs=_PICTURE),
+    _later("image_face", "reference", "the face, cut out", "YuNet", "references: {image: FILE, mode: face}",
+           _FACE, inputs=_PICTURE),
+    _later("image_salient", "reference", "what stands out on white, cut out", "U2Net",
+           "references: {image: FILE, mode: salient}", _U2NET, inputs=_PICTURE),
+)  # fmt: skip
+
+_COMPOSITIONS = tuple(
+    _later(name, "composition", summary, "a recipe", recipe, inputs="see recipe")
+    for name, summary, recipe in (
+        ("reference_anything", "up to three subjects in one video", "references"),
+        ("animate_anything", "a subject moved as in a video", "references, controls: pose"),
+        ("swap_anything", "a thing replaced by a subject", "references, mask"),
+        ("expand_anything", "a picture widened, with subjects", "references, outpaint, extend: firstframe"),
+        ("move_anything", "a thing of a picture moved", "extend: firstframe, controls: layout_bbox"),
+        ("composition", "any of these together", "their keys in one recipe"),
+    )
+)
+
+TASKS: dict[str, Row] = {
+    row.name: row
+    for row in (*_CONTROLS, *_ANCHORS, _KEPT, *_MASKS, *_OUTPAINTING, *_REFERENCES, *_COMPOSITIONS)
+}
+"""By VACE's name."""
