@@ -43,6 +43,20 @@ class OutputError(VacestreamError):
     code = "VS-OUTPUT"
 
 
+class StoppedError(VacestreamError):
+    """Ctrl-C: what is on disk plays."""
+
+    exit_code = 130
+    code = "VS-INTERRUPTED"
+
+
+class TerminatedError(VacestreamError):
+    """SIGTERM: what is on disk plays."""
+
+    exit_code = 143
+    code = "VS-TERMINATED"
+
+
 class ThresholdError(VacestreamError):
     """A measured value below what `--assert` asks for."""
 

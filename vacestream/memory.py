@@ -4,7 +4,7 @@ import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from vacestream.pipelines import VAE_STRIDE, PipelineSpec, Transformer
+from vacestream.pipelines import VAE_STRIDE, VAE_STRIDE_T, PipelineSpec, Transformer
 
 BYTES = {"fp32": 4, "bf16": 2, "fp16": 2, "fp8": 1}
 """A number of the weights; keys and values are never smaller than two bytes."""
@@ -13,12 +13,31 @@ UMT5_XXL = 256384 * 4096 + 24 * (4 * 4096 * 4096 + 3 * 4096 * 10240 + 2 * 4096 +
 """Numbers in the text encoder of Wan2.1: embedding, 24 layers (attention, gated MLP, norms), last norm."""
 WAN_VAE = 126_892_531
 """Numbers in the Wan2.1 VAE, both ways."""
+VAE_WIDTH, SPRITES_VAE_WIDTH = 96, 12
+"""Channels of the VAE at full size."""
+ENCODER_MAPS, DECODER_MAPS = 10, 22
+"""Full-size maps of four frames that are alive at most, with the frames that each convolution keeps.
+
+Measured on a CPU at 192x192; two encoders, of which one works while the other keeps its frames.
+"""
 _SHIPPED = Path(__file__).parent / "sprites" / "weights"
 
 
 @dataclass(frozen=True)
+class Activations:
+    """Bytes that each stage works in, one stage at a time; rough: a third more or less."""
+
+    encode: int
+    """The VAE's encoders over a latent."""
+    denoise: int
+    """A main and a context block over a chunk."""
+    decode: int
+    """The VAE's decoder over a latent."""
+
+
+@dataclass(frozen=True)
 class Memory:
-    """Bytes on the device while a stream runs, without activations."""
+    """Bytes on the device while a stream runs."""
 
     transformer: int
     context_blocks: int
@@ -31,10 +50,23 @@ class Memory:
     """Cross-attention K/V of a prompt, in main and context blocks."""
     reference_kv: int
     """K/V of the references in each context block, at each timestep."""
+    activations: Activations
+
+    @property
+    def held(self) -> dict[str, int]:
+        """What is held from chunk to chunk, by name."""
+        return {name: count for name, count in asdict(self).items() if name != "activations"}
 
     @property
     def total(self) -> int:
-        return sum(asdict(self).values())
+        """All that is held."""
+        return sum(self.held.values())
+
+    @property
+    def peak(self) -> int:
+        """All that is held, and the stage that works in most."""
+        work = self.activations
+        return self.total + max(work.encode, work.denoise, work.decode)
 
 
 def tokens_per_latent(spec: PipelineSpec, size: tuple[int, int]) -> int:
@@ -59,6 +91,7 @@ def memory(
     weight, value = BYTES[dtype], max(2, BYTES[dtype])
     text, vae = (UMT5_XXL, WAN_VAE) if t.text_dim == 4096 else (_shipped("text"), _shipped("vae"))
     num_context = len(t.context_layers) if context else 0
+    chunk = max(spec.chunk_latents, spec.first_chunk_latents)
     passes = len(spec.steps) + spec.commit_pass
     slot = 2 * t.layers * tokens * t.dim * value
     return Memory(
@@ -67,10 +100,27 @@ def memory(
         text_encoder=text * weight,
         vae=vae * weight,
         kv_cache=spec.window_latents * slot,
-        kv_aside=max(spec.chunk_latents, spec.first_chunk_latents) * slot,
+        kv_aside=chunk * slot,
         text_kv=2 * (t.layers + num_context) * t.text_len * t.dim * value,
         reference_kv=2 * passes * num_context * num_references * tokens * t.dim * value,
+        activations=Activations(
+            encode=_feature_maps(t, size, value, ENCODER_MAPS) if context else 0,
+            denoise=chunk * tokens * _per_token(t, value, context),
+            decode=_feature_maps(t, size, value, DECODER_MAPS),
+        ),
     )
+
+
+def _feature_maps(t: Transformer, size: tuple[int, int], value: int, count: int) -> int:
+    """Maps of the VAE's first width at full size, over the four frames of a latent."""
+    width = VAE_WIDTH if t.text_dim == 4096 else SPRITES_VAE_WIDTH
+    return count * width * VAE_STRIDE_T * size[0] * size[1] * value
+
+
+def _per_token(t: Transformer, value: int, context: bool) -> int:
+    """Activations of a token: its hidden layer twice, and some ten vectors, half of them in four bytes."""
+    vectors = 5 * value + 5 * 4 + (2 * value if context else 0)
+    return 2 * t.ffn_dim * value + vectors * t.dim
 
 
 def num_weights(t: Transformer) -> int:
