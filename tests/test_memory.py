@@ -59,3 +59,17 @@ def test_fp8_halves_the_weights_and_leaves_the_cache() -> None:
 )
 def test_auto_means_bf16_on_cuda_and_fp32_elsewhere(precision: str, device: str, dtype: str) -> None:
     assert dtype_of(precision, device) == dtype
+
+
+def test_the_peak_is_what_is_held_and_the_stage_that_works_in_most() -> None:
+    needs = memory(LONGLIVE, SIZE, "bf16")
+    a = needs.activations
+    assert needs.peak == needs.total + max(a.encode, a.denoise, a.decode)
+    assert 4 * memory(LONGLIVE, (240, 416), "bf16").activations.decode == a.decode
+    assert memory(LONGLIVE, SIZE, "bf16", context=False).activations.encode == 0 < a.encode
+
+
+def test_the_keys_and_values_of_a_block_fit_in_what_it_is_said_to_work_in() -> None:
+    chunk = LONGLIVE.chunk_latents * tokens_per_latent(LONGLIVE, SIZE)
+    needs = memory(LONGLIVE, SIZE, "bf16").activations
+    assert needs.denoise > chunk * (WAN_1_3B.ffn_dim + 3 * WAN_1_3B.dim) * 2

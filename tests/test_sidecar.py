@@ -117,9 +117,7 @@ def test_a_sidecar_is_a_recipe_where_the_output_cannot_carry_one(job: Path) -> N
     assert len(frames_of("frames")) == 12
 
 
-def test_a_sidecar_that_exists_is_not_written_over(
-    job: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sidecar_that_exists_is_not_written_over(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (job / "out.json").write_text("mine")
     assert render("recipes/dog.yaml") == 2
     assert f"{Path('recipes/out.json')}: exists already; add -y" in capsys.readouterr().err

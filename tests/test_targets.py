@@ -25,15 +25,26 @@ def test_names_in_braces_are_filled_in_and_a_folder_gets_the_default_name(tmp_pa
 
 
 def test_what_is_saved_beside_is_named_after_the_video(tmp_path: Path) -> None:
-    target = targets(read(tmp_path, "output: {path: a.mp4, save: [sheet, control]}"), "depth")[0]
-    assert target.files == tuple(str(tmp_path / name) for name in ("a.mp4", "a.sheet.png", "a.control.mp4"))
-    numbered = targets(read(tmp_path, "output: {path: 'f.%05d.png', save: sheet}"), "depth")[0]
-    assert numbered.files[1] == str(tmp_path / "f.sheet.png")
+    text = "controls: [depth, flow]\nmask: m.png\noutput: {path: a.mp4, save: [sheet, control, mask]}"
+    target = targets(read(tmp_path, text), "depth")[0]
+    names = "a.mp4", "a.sheet.png", "a.control.mkv", "a.control2.mkv", "a.mask.mkv"
+    assert target.files == tuple(str(tmp_path / name) for name in names)
+    assert target.written == (*target.files, str(tmp_path / "a.json"))
+    numbered = targets(read(tmp_path, "output: ['f.%05d.png', 'f/%d.png']"), "depth")
+    assert [target.sidecar for target in numbered] == [str(tmp_path / "f.json"), None]
+    (frames,) = targets(read(tmp_path, "output: {path: 'new/%05d.png', save: sheet}"), "depth")
+    assert frames.written[1:] == (str(tmp_path / "new.sheet.png"), str(tmp_path / "new.json"))
+
+
+def test_what_is_not_there_is_not_saved(tmp_path: Path) -> None:
+    for word in ("control", "mask"):
+        with pytest.raises(RecipeError, match=rf"dance.yaml:1: output.0.save: there is no {word} to save"):
+            targets(read(tmp_path, f"output: {{path: a.mp4, save: {word}}}"), "T2V")
 
 
 def test_stdout_is_no_file_and_what_is_saved_beside_it_still_is(tmp_path: Path) -> None:
     target = targets(read(tmp_path, "output: {path: '-', save: sheet}"), "depth")[0]
-    assert target.files == ("dance.sheet.png",)
+    assert target.files == target.written == ("dance.sheet.png",)
 
 
 @pytest.mark.parametrize(

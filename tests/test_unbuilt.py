@@ -19,14 +19,14 @@ controls: [depth, {signal: pose, scale: 0.5}, {signal: gray, video: g.mp4}, {sig
 mask: {mode: bbox, bbox: [1, 2, 3, 4], invert: true, time: union}
 context_scale: 0.5
 timeline: {at: 2s, prompt: y}
-output: [{path: a.mp4, crf: 20, save: sheet}, '-', b.mkv]
+output: [{path: a.mp4, crf: 20, save: [sheet, control, mask], audio: m.mp3}, '-', b.mkv]
 device: cpu
 precision: fp32
 vace: {commit_hints: false}
 """
 
 ASKING = {
-    "pipeline": "pipeline: longlive-1.3b",
+    "pipeline": "pipeline: memflow-1.3b",
     "controls.0.signal": "input: a.mp4\ncontrols: depth",
     "controls.0.steps": "input: sprites:3\ncontrols: {signal: depth, steps: 1..2}",
     "references.0.mode": "references: {image: a.png, mode: salient}",

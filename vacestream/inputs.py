@@ -165,7 +165,7 @@ def _view(plan: Plan) -> View:
         assert at is not None
         return at
 
-    return View(frame, native, plan.recipe.fit)
+    return View(frame, native, plan.recipe.fit, plan.num_frames)
 
 
 def _blank(plan: Plan) -> Source:

@@ -15,6 +15,7 @@ from vacestream.recipe import Recipe, Time
 from vacestream.recipe.values import SIDE, is_still, media_kind
 from vacestream.signals import maker
 from vacestream.sizes import default_size, fitted_size
+from vacestream.soundtrack import refuse_silent
 from vacestream.targets import Target, targets
 from vacestream.tasks import infer
 from vacestream.timeline import Chunk, chunks
@@ -106,7 +107,9 @@ class Plan:
             "seed": self.seed,
             "device": self.device,
             "dtype": self.dtype,
-            "memory": {**asdict(self.memory), "total": self.memory.total} if self.memory else None,
+            "memory": {**self.memory.held, "total": self.memory.total} if self.memory else None,
+            "activations": asdict(self.memory.activations) if self.memory else None,
+            "peak_memory": self.memory.peak if self.memory else None,
             "outputs": [{"path": target.path, "saves": dict(target.saves)} for target in self.outputs],
             "why": self.why,
             "notes": list(self.notes),
@@ -140,6 +143,7 @@ def make_plan(recipe: Recipe, *, media: bool = True, built: bool = True) -> Plan
         context=context,
     )
     made = targets(recipe, task)
+    refuse_silent(recipe, made, media=media)
     return Plan(recipe, spec, task, size, fps, num_frames, changes, made, needs, why, tuple(refusals))
 
 

@@ -2,18 +2,19 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
-from vacestream.errors import RecipeError
+from vacestream.errors import OutputError, RecipeError
 from vacestream.recipe import Output, Recipe
 from vacestream.recipe.values import media_kind
 
 FIELDS = ("recipe", "input", "task", "seed", "pipeline")
 """Names that stand in braces in an output path."""
 
-SHEET_SUFFIX = ".png"
+SUFFIXES = {"sheet": ".png", "control": ".mkv", "mask": ".mkv"}
+"""Of what is saved beside a video: pictures, and videos without loss."""
 
 
 @dataclass(frozen=True)
@@ -24,17 +25,28 @@ class Target:
     output: Output
     saves: tuple[tuple[str, str], ...] = ()
     """What is saved beside it -> its path."""
+    sidecar: str | None = None
+    """Where it says how it was made; outputs that differ only in their ending share one."""
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Every file that this output writes."""
+        """What this output shows: the video and the pictures beside it."""
         own = (self.path,) if media_kind(self.path) == "file" else ()
         return (*own, *(path for _, path in self.saves))
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """Every file that this output writes."""
+        return (*self.files, self.sidecar) if self.sidecar else self.files
 
 
 def targets(recipe: Recipe, task: str) -> tuple[Target, ...]:
     """The outputs of this recipe; refuses a path that cannot be meant."""
-    made = tuple(_target(recipe, output, task, i) for i, output in enumerate(recipe.output))
+    made: tuple[Target, ...] = ()
+    for i, output in enumerate(recipe.output):
+        target = _target(recipe, output, task, i)
+        shared = target.sidecar in [other.sidecar for other in made]
+        made += (replace(target, sidecar=None) if shared else target,)
     _refuse_twice(((recipe, i, target) for i, target in enumerate(made)))
     return made
 
@@ -47,15 +59,29 @@ def refuse_shared(jobs: Iterable[tuple[Recipe, tuple[Target, ...]]]) -> None:
 def refuse_existing(made: Iterable[Target]) -> None:
     """Refuse to write over what is there."""
     for target in made:
-        for file in target.files:
+        for file in target.written:
             if Path(file).exists() and not Path(file).is_fifo():
                 raise RecipeError(f"{file}: exists already; add -y to replace it, or name another with -o")
+
+
+def keeps_a_part(recipe: Recipe) -> bool:
+    """Whether a part of the video is given, so that a mask says which."""
+    return any(part is not None for part in (recipe.mask, recipe.outpaint, recipe.extend))
+
+
+def refuse_absent_folders(made: Iterable[Target]) -> None:
+    """Refuse to write into a folder that is not there; that of numbered pictures is made."""
+    for target in made:
+        for file in target.written:
+            folder = Path(file).parent.parent if "%" in Path(file).name else Path(file).parent
+            if not folder.is_dir():
+                raise OutputError(f"{file}: there is no folder '{folder}'; make it first")
 
 
 def _refuse_twice(made: Iterable[tuple[Recipe, int, Target]]) -> None:
     seen: set[str] = set()
     for recipe, i, target in made:
-        for file in target.files or (target.path,):
+        for file in target.written or (target.path,):
             same = str(Path(file).absolute())
             if same in seen:
                 key = ("output", i, "path")
@@ -68,7 +94,7 @@ def _refuse_twice(made: Iterable[tuple[Recipe, int, Target]]) -> None:
 def _target(recipe: Recipe, output: Output, task: str, index: int) -> Target:
     path = output.path or "{recipe}.mp4"
     if media_kind(path) != "file":
-        return Target(path, output, tuple(_saves(f"{recipe.name}.mp4", output)))
+        return Target(path, output, tuple(_saves(Path(f"{recipe.name}.mp4"), recipe, index)))
     key = ("output", index, "path")
     path = path + "{recipe}.mp4" if path.endswith("/") else path
     values = {
@@ -88,7 +114,9 @@ def _target(recipe: Recipe, output: Output, task: str, index: int) -> Target:
 
     filled = re.sub(r"\{([^{}]*)\}", fill, path)
     _refuse_ending(recipe, key, filled)
-    return Target(filled, output, tuple(_saves(filled, output)))
+    beside = _beside(filled)
+    sidecar = None if Path(filled).is_fifo() else _sidecar(recipe, beside)
+    return Target(filled, output, tuple(_saves(beside, recipe, index)), sidecar)
 
 
 def _refuse_ending(recipe: Recipe, key: tuple[str | int, ...], path: str) -> None:
@@ -102,11 +130,31 @@ def _refuse_ending(recipe: Recipe, key: tuple[str | int, ...], path: str) -> Non
         raise recipe.error(key, str(error)) from error
 
 
-def _saves(path: str, output: Output) -> Iterator[tuple[str, str]]:
-    base = Path(re.sub(r"[-_.]?%\d*d", "", path))
-    suffix = base.suffix or ".mp4"
-    for word in dict.fromkeys(output.save):
-        yield word, str(base.with_suffix(f".{word}{SHEET_SUFFIX if word == 'sheet' else suffix}"))
+def _beside(path: str) -> Path:
+    """What the files beside an output are named after: a.png for a.%05d.png, a.png for a/%05d.png."""
+    file = Path(path)
+    name = re.sub(r"[-_.]?%\d*d", "", file.name)
+    if name != file.suffix:
+        return file.with_name(name)
+    folder = file.parent
+    return folder.parent / f"{folder.name or 'frames'}{file.suffix}"
+
+
+def _saves(beside: Path, recipe: Recipe, index: int) -> Iterator[tuple[str, str]]:
+    """Each word of `save:` and its path; of several controls the second is control2."""
+    counts = {"sheet": 1, "mask": int(keeps_a_part(recipe)), "control": len(recipe.controls)}
+    for word in dict.fromkeys(recipe.output[index].save):
+        if not counts[word]:
+            raise recipe.error(("output", index, "save"), f"there is no {word} to save; leave it out")
+        for name in (word, *(f"{word}{i}" for i in range(2, counts[word] + 1))):
+            yield name, str(beside.with_suffix(f".{name}{SUFFIXES[word]}"))
+
+
+def _sidecar(recipe: Recipe, beside: Path) -> str:
+    """NAME.json, or NAME.mp4.json where the first is the recipe itself."""
+    path = beside.with_suffix(".json")
+    own = Path((recipe.origin(()) or "").removesuffix(":1"))
+    return str(beside.with_name(f"{beside.name}.json") if path.absolute() == own.absolute() else path)
 
 
 def _word(text: str) -> str:

@@ -35,10 +35,9 @@ _ROWS = (
 PLANNED: dict[str, PipelineSpec] = {row.name: row for row in _ROWS}
 """Rows that `vacestream.pipelines` will get; their numbers are those of the published code."""
 
-BUILT_PIPELINES = ("sprites",)
+BUILT_PIPELINES = ("sprites", "longlive-1.3b")
 BUILT_MASK_MODES = ("mask", "bbox")
 BUILT_CHANGES = ("prompt",)
-_SHEET = ("sheet",)
 
 
 @dataclass(frozen=True)
@@ -103,6 +102,8 @@ def _tracked(mask: "Mask | None") -> "Iterator[Key]":
     for name, plain in (("augment", None), ("feather", 0), ("at", None)):
         if getattr(mask, name) != plain:
             yield "mask", name
+    if mask.time == "nearest":
+        yield "mask", "time"
 
 
 def _changes(recipe: "Recipe") -> "Iterator[Key]":
@@ -119,10 +120,6 @@ def _outputs(recipe: "Recipe") -> "Iterator[Key]":
         for name in ("size", "fps", "codec", "format"):
             if getattr(output, name) is not None:
                 yield "output", i, name
-        if output.audio not in (None, "none"):
-            yield "output", i, "audio"
-        if any(word not in _SHEET for word in output.save):
-            yield "output", i, "save"
 
 
 def _live_sources(recipe: "Recipe") -> "Iterator[Key]":
@@ -141,8 +138,8 @@ def _vace(recipe: "Recipe") -> "Iterator[Key]":
 
 UNBUILT = (
     Unbuilt(
-        "a pipeline other than sprites",
-        "leave `pipeline:` out to use the embedded model",
+        "this pipeline",
+        "write `pipeline: longlive-1.3b`, or leave it out to use the embedded model",
         lambda recipe: (("pipeline",) for _ in range(recipe.pipeline not in BUILT_PIPELINES)),
     ),
     Unbuilt(

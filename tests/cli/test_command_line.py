@@ -75,11 +75,11 @@ def line(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
 def test_help_lists_the_commands(run: Run) -> None:
     code, out, _ = run("--help")
     assert code == 0
-    for command in ("render", "plan", "validate", "pipelines", "schema"):
+    for command in ("render", "preview", "plan", "validate", "init", "pipelines", "schema"):
         assert f"  {command} " in out
 
 
-@pytest.mark.parametrize("command", ["render", "plan", "validate", "pipelines", "schema"])
+@pytest.mark.parametrize("command", ["render", "preview", "plan", "validate", "init", "pipelines", "schema"])
 def test_every_command_and_every_option_says_what_it_does(run: Run, command: str) -> None:
     code, out, _ = run(command, "-h")
     assert code == 0
@@ -98,6 +98,8 @@ def test_the_version_is_said(run: Run) -> None:
     [
         ["--help"],
         ["render", "--help"],
+        ["preview", "--help"],
+        ["init", "depth"],
         ["validate", "fox.yaml"],
         ["plan", "fox.yaml"],
         ["schema"],

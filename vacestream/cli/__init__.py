@@ -1,14 +1,16 @@
 """The command line: a small module a command; errors become exit codes here and nowhere else."""
 
+import os
 import sys
 import traceback
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Annotated, Any
 
 import typer
 
-from vacestream.cli import annotate, pipelines, plan, render, schema, tasks, validate
-from vacestream.errors import VacestreamError
+from vacestream.cli import annotate, doctor, init, pipelines, plan, preview, render, schema, tasks, validate
+from vacestream.errors import OutputError, VacestreamError
 
 app = typer.Typer(
     name="vacestream",
@@ -18,11 +20,26 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _piped(command: Callable[..., None]) -> Callable[..., None]:
+    """The same command; a reader of stdout that leaves, such as `head`, ends it without a word."""
+
+    @wraps(command)
+    def run_piped(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except BrokenPipeError as gone:
+            raise typer.Exit(OutputError.exit_code) from gone
+
+    return run_piped
+
+
 for _command in (
-    render.render, annotate.annotate, plan.plan, validate.validate, tasks.tasks, pipelines.pipelines,
-    schema.schema,
+    render.render, annotate.annotate, plan.plan, preview.preview, validate.validate, init.init, tasks.tasks,
+    pipelines.pipelines, schema.schema, doctor.doctor,
 ):  # fmt: skip
-    app.command()(_command)
+    app.command()(_piped(_command))
 
 
 def _show_version(wanted: bool) -> None:
@@ -53,7 +70,13 @@ def version() -> str:
 
 def main() -> None:
     """The command itself."""
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still buffered
+        code = code or OutputError.exit_code
+    sys.exit(code)
 
 
 def run(args: Sequence[str]) -> int:

@@ -17,7 +17,7 @@ RENDERED = (".mp4", ".mkv", ".mov")
 """Endings of files that may carry the recipe that made them."""
 
 Recipes = Annotated[
-    list[str], typer.Argument(metavar="RECIPE", help="Recipe files, videos made by one, or - for stdin.")
+    list[str], typer.Argument(metavar="RECIPE", help="Recipe files, videos or sidecars made by one, or -.")
 ]
 InputOption = Annotated[
     str | None,
@@ -46,6 +46,7 @@ def load(
 ) -> "list[Recipe]":
     """Read recipes, with what the command line sets on top."""
     from vacestream.recipe import load_recipe
+    from vacestream.settings import machine_settings
 
     if recipes.count("-") > 1:
         raise RecipeError("-: stdin holds one recipe; name the others as files")
@@ -57,16 +58,22 @@ def load(
         if not equals or not key:
             raise RecipeError(f"--set {item}: not KEY=VALUE; write --set controls.0.scale=0.5")
         overrides.append((key, value))
+    made, settings = [(path, made_by(path)) for path in recipes], machine_settings()
     return [
-        load_recipe(made_by(path), overrides=overrides, name=path)
-        if Path(path).suffix.lower() in RENDERED
-        else load_recipe(path if path == "-" else Path(path), overrides=overrides)
-        for path in recipes
+        load_recipe(path if path == "-" else Path(path), overrides=overrides, machine=settings)
+        if recipe is None
+        else load_recipe(recipe, overrides=overrides, name=path, machine=settings)
+        for path, recipe in made
     ]
 
 
-def made_by(path: str) -> dict[str, Any]:
-    """The recipe that a rendered file carries."""
+def made_by(path: str) -> dict[str, Any] | None:
+    """The recipe that a rendered file carries, or that its sidecar tells; None for any other file."""
+    suffix = Path(path).suffix.lower()
+    if suffix == ".json" and Path(path).is_file():
+        return _told(Path(path))
+    if suffix not in RENDERED:
+        return None
     from vacestream.media.probe import comment
 
     if not Path(path).is_file():
@@ -78,6 +85,15 @@ def made_by(path: str) -> dict[str, Any]:
     if not isinstance(recipe, dict) or "version" not in recipe:
         raise RecipeError(f"{path}: carries no recipe; name a .yaml file, and give footage with -i")
     return recipe
+
+
+def _told(path: Path) -> dict[str, Any] | None:
+    try:
+        data = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    told = isinstance(data, dict) and str(data.get("schema", "")).startswith("vacestream.sidecar/")
+    return dict(data["recipe"]) if told else None
 
 
 def summary(plan: "Plan") -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from vacestream.cli.options import say
+from vacestream.errors import OutputError
 from vacestream.events import Event
 
 Report = Callable[[Event], None]
@@ -32,7 +33,10 @@ def reporting(name: str, *, json: TextIO | None, quiet: bool, verbose: bool) -> 
 
 def write_json(stream: TextIO, schema: str, data: dict[str, Any]) -> None:
     """One line of NDJSON."""
-    print(json_text.dumps({"schema": schema, **data}, default=str), file=stream, flush=True)
+    try:
+        print(json_text.dumps({"schema": schema, **data}, default=str), file=stream, flush=True)
+    except BrokenPipeError as gone:
+        raise OutputError("--json: nobody reads this any more; what was made plays as NAME.part.*") from gone
 
 
 @dataclass

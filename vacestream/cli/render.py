@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
+from vacestream.cli.interrupt import Stop, stopping
 from vacestream.cli.options import (
     DebugOption,
     InputOption,
@@ -16,7 +17,7 @@ from vacestream.cli.options import (
     summary,
 )
 from vacestream.cli.options import load as load_all
-from vacestream.errors import VacestreamError
+from vacestream.errors import StoppedError, TerminatedError, VacestreamError
 
 if TYPE_CHECKING:
     from vacestream.plan import Plan
@@ -36,7 +37,7 @@ def render(
 ) -> None:
     """Render recipes to files."""
     from vacestream.plan import make_plan
-    from vacestream.targets import refuse_existing, refuse_shared
+    from vacestream.targets import refuse_absent_folders, refuse_existing, refuse_shared
 
     stream: TextIO | None = None
     if json:
@@ -44,8 +45,10 @@ def render(
     try:
         plans = [make_plan(recipe) for recipe in load_all(recipes, input_, output, sets)]
         refuse_shared([(plan.recipe, plan.outputs) for plan in plans])
-        if not yes and not dry_run:
-            refuse_existing(target for plan in plans for target in plan.outputs)
+        targets = [target for plan in plans for target in plan.outputs if not dry_run]
+        refuse_absent_folders(targets)
+        if not yes:
+            refuse_existing(targets)
     except VacestreamError as error:
         _envelope(stream, [_failed("", error)])
         raise
@@ -63,9 +66,14 @@ def _render_all(plans: "list[Plan]", stream: TextIO | None, *, quiet: bool, verb
     """Each job in turn; one that fails does not stop the others."""
     jobs: list[dict[str, Any]] = []
     errors: list[VacestreamError] = []
+    stop = Stop()
     for plan in plans:
         try:
-            _render_one(plan, stream, quiet=quiet, verbose=verbose)
+            with stopping(stop):
+                _render_one(plan, stream, stop, quiet=quiet, verbose=verbose)
+        except (StoppedError, TerminatedError) as error:
+            _envelope(stream, [*jobs, _failed(plan.recipe.name, error)])
+            raise
         except VacestreamError as error:
             errors.append(error)
             jobs.append(_failed(plan.recipe.name, error))
@@ -82,14 +90,14 @@ def _render_all(plans: "list[Plan]", stream: TextIO | None, *, quiet: bool, verb
         raise VacestreamError(f"{len(errors)} of {len(plans)} jobs failed; see above")
 
 
-def _render_one(plan: "Plan", stream: TextIO | None, *, quiet: bool, verbose: bool) -> None:
+def _render_one(plan: "Plan", stream: TextIO | None, stop: Stop, *, quiet: bool, verbose: bool) -> None:
     from vacestream.cli.progress import reporting
     from vacestream.run import render as run
 
     if not quiet and stream is None:
         say(summary(plan))
     with reporting(plan.recipe.name, json=stream, quiet=quiet, verbose=verbose) as report:
-        run(plan, report=report)
+        run(plan, report=stop.watch(report))
     if quiet and stream is None:
         print("\n".join(_files(plan)))
     elif stream is None:

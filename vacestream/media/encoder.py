@@ -132,7 +132,7 @@ def _arguments(
     args = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{size[1]}x{size[0]}", "-r", rate, "-i", "pipe:0"]
     sound = None if audio is None else sound_of(audio.path)
     if audio is not None and sound is not None:
-        args += [*sound.input(audio), "-map", "1:a:0", *sound.output(codec.copies)]
+        args += [*sound.input(audio), "-map", "1:a:0", *sound.output(audio, codec.copies)]
     args += ["-map", "0:v"]
     if codec.pixels.startswith("yuv"):
         args += ["-vf", _colour(codec.matrix)]

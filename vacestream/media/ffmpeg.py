@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import IO
 
 _CREATE_NEW_PROCESS_GROUP = 0x200
+_SIGPIPE = 13
+"""What ends a child that writes into a pipe that nobody reads."""
 
 
 @cache
@@ -37,8 +39,10 @@ class Child:
 
     def last_words(self) -> str:
         """The last line of stderr, or the exit status."""
-        words = self.words()
-        return words[-1] if words else f"exit status {self.process.returncode}"
+        if words := self.words():
+            return words[-1]
+        status = self.process.returncode
+        return "its reader has gone" if status == -_SIGPIPE else f"exit status {status}"
 
     def end(self, *, kill: bool = False) -> int:
         """Close our ends of the pipes, wait, and give the exit status."""

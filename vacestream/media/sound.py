@@ -9,6 +9,9 @@ from pathlib import Path
 from vacestream.errors import InputError
 from vacestream.media import ffmpeg
 
+RATE = 48000
+"""Samples a second of sound that is repeated."""
+
 
 @dataclass(frozen=True)
 class Audio:
@@ -19,6 +22,8 @@ class Audio:
     """Seconds of the output; the sound is cut there."""
     start: Fraction | float = 0
     """Seconds into the file's video at which the output begins."""
+    repeat: Fraction | float | None = None
+    """Seconds from `start` that are played over and over; None: played once."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +41,13 @@ class Sound:
         begin = self.lead + Fraction(audio.start)
         wait = max(self.late - begin, Fraction(0))
         seek = ["-itsoffset", ffmpeg.seconds(wait)] if wait else ["-ss", ffmpeg.seconds(begin)]
-        return [*seek, "-t", ffmpeg.seconds(max(audio.duration - wait, 0)), "-i", ffmpeg.file(audio.path)]
+        played = audio.duration if audio.repeat is None else audio.repeat
+        return [*seek, "-t", ffmpeg.seconds(max(played - wait, 0)), "-i", ffmpeg.file(audio.path)]
 
-    def output(self, copied: tuple[str, ...]) -> list[str]:
+    def output(self, audio: Audio, copied: tuple[str, ...]) -> list[str]:
         """The arguments that write it: a codec of `copied` as it is, others as AAC."""
+        if audio.repeat is not None:
+            return ["-af", _over_and_over(audio.repeat, audio.duration), "-c:a", "aac"]
         if self.codec not in copied:
             return ["-c:a", "aac"]
         # in MPEG-TS it lacks a header that files keep
@@ -64,6 +72,14 @@ def sound_of(path: str) -> Sound | None:
     lead = begin if video is None else _start(video, begin)
     late = _start(audio, begin) if "Input #0, mpegts," in said else begin
     return Sound(re.findall(r": Audio: (\w+)", audio)[0], lead - begin, late - begin)
+
+
+def _over_and_over(part: Fraction | float, duration: Fraction | float) -> str:
+    """The filter that plays the first `part` seconds again and again until `duration`."""
+    once = f"aresample={RATE}:async=1:first_pts=0,apad=whole_dur={ffmpeg.seconds(part)}"
+    samples = round(part * RATE)
+    again = f"atrim=end_sample={samples},aloop=loop=-1:size={samples}"
+    return f"{once},{again},atrim=end={ffmpeg.seconds(duration)}"
 
 
 def _lines(said: str, beginning: str) -> list[str]:

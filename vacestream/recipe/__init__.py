@@ -36,7 +36,7 @@ from vacestream.recipe.parts import (
     Output,
     Vace,
 )
-from vacestream.recipe.shape import with_paths
+from vacestream.recipe.shape import relative_to, with_paths
 from vacestream.recipe.text import Document, Key, Place, read_document
 from vacestream.recipe.values import (
     Box,
@@ -199,17 +199,22 @@ class Recipe(Model):
         place = self._document.places.get(key)
         return str(place) if place else None
 
-    def resolved(self) -> dict[str, Any]:
-        """All that was said, as plain data that reads back as the same recipe."""
-        said: dict[str, Any] = self.model_dump(mode="json", exclude_defaults=True)
+    def resolved(self, folder: Path | None = None) -> dict[str, Any]:
+        """All that was said, as plain data that reads back, in this folder, as the same recipe."""
+        recipe = self if folder is None else relative_to(self, folder)
+        said: dict[str, Any] = recipe.model_dump(mode="json", exclude_defaults=True)
         said.pop("preset", None)
-        return {"version": 1, **said}
+        return {"version": 1, **{key: said[key] for key in said if not self._document.place((key,)).local}}
 
 
 def load_recipe(
-    source: str | Path | dict[str, Any], *, overrides: Sequence[tuple[str, Any]] = (), name: str | None = None
+    source: str | Path | dict[str, Any],
+    *,
+    overrides: Sequence[tuple[str, Any]] = (),
+    name: str | None = None,
+    machine: Document | None = None,
 ) -> Recipe:
-    """Read a recipe file, `-` (stdin), YAML text or plain data, with `--set` values on top."""
+    """Read a recipe file, `-` (stdin), YAML text or plain data; `--set` on top, settings beneath."""
     document = _document(source, name)
     for depth in range(MAX_PRESETS + 1):
         preset = document.data.pop("preset", None)
@@ -218,6 +223,8 @@ def load_recipe(
         if depth == MAX_PRESETS:
             raise document.error(("preset",), "presets stand on each other without end; leave one out")
         document = _on_preset(document, preset)
+    if machine is not None:
+        document = merged(machine, document)
     for dotted, value in overrides:
         document = with_override(document, Recipe, dotted, value)
     return read_recipe(document)
@@ -242,7 +249,7 @@ def json_schema() -> dict[str, Any]:
 
 def _document(source: str | Path | dict[str, Any], name: str | None) -> Document:
     if isinstance(source, dict):
-        place = Place(name or "recipe")
+        place = Place(name or "recipe", folder=Path(name or "").parent)
         return Document(dict(source), {(): place, **{(key,): place for key in source}})
     if isinstance(source, str) and ("\n" in source or ": " in source):
         return read_document(source, name or "recipe")

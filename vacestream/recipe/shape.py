@@ -1,7 +1,9 @@
 """The shape of a recipe's parts, read from their fields: which part holds which key, what may stand alone."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
@@ -64,17 +66,27 @@ def part_at(root: type[Model], key: Key) -> type[Model] | None:
     return part
 
 
-def with_paths(part: Part, document: Document, key: Key = ()) -> Part:
+def with_paths(part: Part, document: Document) -> Part:
     """The same part with every relative path read from where it stands."""
+    return _with_files(part, lambda where, key: _rebased(where, str(document.place(key).folder)))
+
+
+def relative_to(part: Part, folder: Path) -> Part:
+    """The same part with every relative path as a file in this folder says it."""
+    return _with_files(part, lambda where, _: _seen_from(where, folder))
+
+
+def _with_files(part: Part, change: Callable[[str, Key], str], key: Key = ()) -> Part:
+    """The same part with every name of a file changed."""
     changed: dict[str, Any] = {}
     for name, info in type(part).model_fields.items():
         value, here = getattr(part, name), (*key, info.alias or name)
         if isinstance(value, Model):
-            changed[name] = with_paths(value, document, here)
+            changed[name] = _with_files(value, change, here)
         elif isinstance(value, tuple) and value and isinstance(value[0], Model):
-            changed[name] = tuple(with_paths(item, document, (*here, i)) for i, item in enumerate(value))
+            changed[name] = tuple(_with_files(item, change, (*here, i)) for i, item in enumerate(value))
         elif isinstance(value, str) and shape(info).is_file and value not in WORDS:
-            changed[name] = _rebased(value, str(document.place(here).folder))
+            changed[name] = change(value, here)
     unchanged = all(getattr(part, name) is value for name, value in changed.items())
     return part if unchanged else part.model_copy(update=changed)
 
@@ -84,3 +96,14 @@ def _rebased(path: str, folder: str) -> str:
         return path
     path = os.path.expanduser(path) if path.startswith("~") else path  # noqa: PTH111
     return path if folder == "." else os.path.join(folder, path)  # noqa: PTH118  (keeps the / of a folder)
+
+
+def _seen_from(path: str, folder: Path) -> str:
+    if media_kind(path) != "file" or os.path.isabs(path):  # noqa: PTH117
+        return path
+    try:
+        seen = os.path.relpath(path, folder).replace(os.sep, "/")
+    except ValueError:  # another drive
+        return str(Path(path).absolute())
+    seen = f"./{seen}" if seen in WORDS or ":" in seen else seen
+    return f"{seen}/" if path.endswith("/") else seen

@@ -55,6 +55,8 @@ class Place:
     line: int = 0
     folder: Path = field(default=Path())
     """What a relative path at this place is relative to."""
+    local: bool = False
+    """Whether what stands here holds for this machine alone."""
 
     def __str__(self) -> str:
         return f"{self.name}:{self.line}" if self.line else self.name

@@ -1,0 +1,83 @@
+"""What the model is given, made visible: frames and masks of each chunk, contact sheets."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from vacestream.frames import to_frames
+from vacestream.inputs import open_input
+from vacestream.media.images import write_image
+from vacestream.media.sheet import chosen, contact_sheet
+from vacestream.plan import Plan
+from vacestream.targets import keeps_a_part
+from vacestream.timeline import Chunk
+from vacestream.vcu import VCU
+
+COLUMNS = 8
+"""Of a contact sheet: frames across the whole video."""
+
+
+def frames_of(chunk: Chunk, vcu: VCU, layer: int = 0) -> np.ndarray:
+    """The frames of a pass [T H W 3], without those made past the end."""
+    return to_frames(vcu.layers[layer].frames[: chunk.num_wanted])
+
+
+def masks_of(chunk: Chunk, vcu: VCU, layer: int = 0) -> np.ndarray:
+    """The masks of a pass [T H W 3], white = generate, without those made past the end."""
+    return to_frames(vcu.layers[layer].masks[: chunk.num_wanted].expand(-1, 3, -1, -1) * 2 - 1)
+
+
+def references_of(vcu: VCU) -> list[np.ndarray]:
+    """The references [H W 3]."""
+    return [to_frames(image[None])[0] for image in vcu.references]
+
+
+class Sheet:
+    """The frames of a contact sheet, picked as they pass."""
+
+    def __init__(self, plan: Plan, stack: ExitStack) -> None:
+        self.plan = plan
+        self.source = open_input(plan, stack) if plan.recipe.input else None
+        self.rows: dict[str, list[np.ndarray]] = {}
+        self.references: list[np.ndarray] = []
+        self.picked = set(chosen(plan.num_frames or 1, COLUMNS))
+        self._pictures: tuple[Tensor, ...] = ()
+
+    def add(self, name: str, start: int, frames: np.ndarray) -> None:
+        """Frames [T H W 3] of a row, the first at `start` of the timeline."""
+        for i, frame in enumerate(frames, start):
+            if i in self.picked:
+                self.rows.setdefault(name, []).append(frame.copy())
+
+    def see(self, chunk: Chunk, vcu: VCU) -> None:
+        """What one chunk is asked to be."""
+        if self.source is not None:
+            self.add("source", chunk.start, self.source.read(chunk.num_wanted))
+        for layer, name in enumerate(self._names()):
+            self.add(name, chunk.start, frames_of(chunk, vcu, layer))
+        if keeps_a_part(self.plan.recipe):
+            self.add("mask", chunk.start, masks_of(chunk, vcu))
+        if vcu.references is not self._pictures:
+            self._pictures, self.references = vcu.references, references_of(vcu)
+
+    def _names(self) -> Iterator[str]:
+        """What the frames of each pass are called; none where they are all gray."""
+        signals = [control.signal for control in self.plan.recipe.controls]
+        for i, signal in enumerate(signals):
+            yield signal if signals.count(signal) == 1 else f"{signal} {i + 1}"
+        if not signals and keeps_a_part(self.plan.recipe):
+            yield "frames"
+
+    def write(self, path: Path) -> None:
+        """The sheet as an image file."""
+        rows = [(name, np.stack(frames)) for name, frames in self.rows.items()]
+        sheet = contact_sheet(rows, self.references, numbers=sorted(self.picked), title=self.title())
+        write_image(path, sheet)
+
+    def title(self) -> str:
+        """What was made, in a line."""
+        recipe = self.plan.recipe
+        return f"{self.plan.task}   {recipe.prompt}   {recipe.pipeline}, seed {recipe.seed}"

@@ -1,0 +1,156 @@
+"""What a render tells -> NAME.json beside each output: how it was made, and everything to make it again."""
+
+import hashlib
+import json
+import platform
+import re
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from vacestream.errors import OutputError, VacestreamError
+from vacestream.events import Event, Report
+from vacestream.footage import named_media
+from vacestream.media.probe import image_paths, kind_of
+from vacestream.models.device import DTYPES, pick_device, pick_dtype
+from vacestream.plan import Plan
+from vacestream.recipe import Recipe
+from vacestream.recipe.shape import WORDS
+from vacestream.recipe.values import media_kind
+from vacestream.weights import find
+
+SCHEMA = "vacestream.sidecar/1"
+PACKAGES = ("vacestream", "torch", "diffusers")
+
+
+class Recorder:
+    """A report that also keeps the log; the sidecars are written when the outputs are complete."""
+
+    def __init__(self, plan: Plan, report: Report) -> None:
+        self.plan, self.report = plan, report
+        self.chunks: list[dict[str, Any]] = []
+        self.warnings: list[str] = []
+        self._frame = 0
+
+    def __call__(self, event: Event) -> None:
+        match event.kind:
+            case "chunk":
+                timed = {key: value for key, value in event.data.items() if isinstance(value, float)}
+                seconds = {stage: round(value, 4) for stage, value in timed.items()}
+                self.chunks.append({"num_frames": event.frame - self._frame, "seconds": seconds})
+                self._frame = event.frame
+            case "warn":
+                self.warnings.append(str(event.data.get("message", "")))
+            case "done":
+                self._write()
+        self.report(event)
+
+    def _write(self) -> None:
+        paths = [Path(target.sidecar) for target in self.plan.outputs if target.sidecar]
+        if not paths:
+            return
+        facts = {
+            **self._made(),
+            "versions": {**{name: installed(name) for name in PACKAGES}, "python": platform.python_version()},
+            "platform": platform.platform(),
+            "weights": self._hashes("weights", lambda: weight_hashes(self.plan.spec.name)),
+            "inputs": self._hashes("inputs", lambda: input_hashes(self.plan.recipe)),
+            "chunks": self.chunks,
+            "warnings": self.warnings,
+        }
+        for path in paths:
+            said = self.plan.recipe.resolved(path.parent)
+            write(path, {"schema": SCHEMA, "task": self.plan.task, "recipe": said, **facts})
+
+    def _made(self) -> dict[str, Any]:
+        """The numbers of what was written."""
+        plan = self.plan
+        assert plan.size is not None
+        device = pick_device(plan.device)
+        dtype = pick_dtype(plan.recipe.precision, device)
+        return {
+            "outputs": [Path(file).name for target in plan.outputs for file in target.files],
+            "pipeline": plan.spec.name,
+            "seed": plan.seed,
+            "size": {"width": plan.size[1], "height": plan.size[0]},
+            "fps": str(plan.fps),
+            "num_frames": self._frame,
+            "device": str(device),
+            "dtype": next(name for name, known in DTYPES.items() if known == dtype),
+        }
+
+    def _hashes(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
+        """None, and a warning, where a file is gone since it was read: the video is there all the same."""
+        try:
+            return make()
+        except (OSError, VacestreamError) as error:
+            self(Event("warn", data={"message": f"the sidecar cannot say the hashes of {name}: {error}"}))
+            return None
+
+
+def weight_hashes(pipeline: str) -> dict[str, dict[str, str]]:
+    """The part of a pipeline -> each file that holds it -> its sha256."""
+    found, _ = find(pipeline)
+    return {
+        part: {path.name: sha256(path) for path in (one.path, *_shards(one.path))}
+        for part, one in found.items()
+    }
+
+
+def input_hashes(recipe: Recipe) -> dict[str, str]:
+    """The key that names a file -> the sha256 of what it names."""
+    named = [(".".join(map(str, key)), where) for key, where in named_media(recipe)]
+    named += [(f"output.{i}.audio", output.audio or "none") for i, output in enumerate(recipe.output)]
+    files = [(key, where) for key, where in named if media_kind(where) == "file" and where not in WORDS]
+    return {
+        key: _together(image_paths(where)) if kind_of(where) == "images" else sha256(Path(where))
+        for key, where in files
+    }
+
+
+def sha256(path: Path) -> str:
+    """The hash of a file, computed once; Hugging Face's cache names large files by it."""
+    real = path.resolve()
+    if real.parent.name == "blobs" and re.fullmatch(r"[0-9a-f]{64}", real.name):
+        return real.name
+    stat = real.stat()
+    return _digest(real, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _digest(path: Path, _size: int, _modified: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _together(paths: Iterable[Path]) -> str:
+    """One hash of several files in order: the sha256 of theirs, a line each."""
+    return hashlib.sha256("".join(f"{sha256(path)}\n" for path in paths).encode()).hexdigest()
+
+
+def _shards(path: Path) -> list[Path]:
+    """The files that a table of contents names."""
+    if not path.name.endswith(".index.json"):
+        return []
+    listed = json.loads(path.read_text())["weight_map"].values()
+    return [path.parent / name for name in sorted(set(listed))]
+
+
+def installed(package: str) -> str:
+    """The version of a package."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "0+source"
+
+
+def write(path: Path, data: dict[str, Any]) -> None:
+    """A JSON file that appears when it is complete."""
+    part = path.with_name(f"{path.stem}.part{path.suffix}")
+    try:
+        part.write_text(json.dumps(data, indent=2) + "\n")
+        part.replace(path)
+    except OSError as e:
+        raise OutputError(f"{path}: cannot be written ({e.strerror or e})") from e
