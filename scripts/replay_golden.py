@@ -318,7 +318,8 @@ def build(config: dict[str, Any], tensors: Tensors) -> tuple[CausalWan, ContextA
         return make_causal(model), None
     adapter = ContextAdapter.build(
         dim=config["dim"], ffn_dim=config["ffn_dim"], heads=config["num_heads"],
-        channels=config["vace_in_dim"], patch=tuple(config["patch_size"]), layers=tuple(config["vace_layers"]),
+        channels=config["vace_in_dim"], patch=tuple(config["patch_size"]),
+        layers=tuple(config["vace_layers"]),
     )  # fmt: skip
     load(adapter, context, "weights")
     return make_causal(model), adapter
