@@ -1,7 +1,7 @@
 """vacestream: one YAML recipe, rendered chunk by chunk by a causal video diffusion model with VACE control.
 
 import vacestream
-for frames in vacestream.load("sprites").generate(prompt="a red circle on a blue plain background"):
+for frames in vacestream.load("sprites").generate(prompt="a red circle on a gray plain background"):
     ...  # uint8 [T H W 3], 9 frames first, then 12 at a time
 """
 

@@ -18,6 +18,7 @@ from vacestream.sprites.world import COLOURS, Clip, captions, draw_scenes, refer
 
 FIRST_SEED = 700_000
 SATURATED = 0.35
+OTHER = "depth + another clip's reference: its colour"
 
 
 def silhouette(frames: Tensor) -> Tensor:
@@ -31,15 +32,21 @@ def overlap(frames: Tensor, clip: Clip) -> Tensor:
     return (seen & true).flatten(1).sum(1) / (seen | true).flatten(1).sum(1).clamp(min=1)
 
 
-def colour_right(frames: Tensor, clip: Clip, *, anywhere: bool = False) -> Tensor:
-    """[B] whether most strong pixels (of the sprite's place, or anywhere) have its colour; none is wrong."""
+def colour_right(
+    frames: Tensor, clip: Clip, *, anywhere: bool = False, wanted: Tensor | None = None
+) -> Tensor:
+    """[B] whether most strong pixels (of the sprite's place, or anywhere) have its colour; none is wrong.
+
+    `wanted` [B] are other colours than the clips' own, as indices into COLOURS.
+    """
+    wanted = clip.scenes.colours[:, 0] if wanted is None else wanted
     palette = torch.tensor(list(COLOURS.values()))
     strong = silhouette(frames)
     place = strong if anywhere else strong & (clip.instances > 0)
     total = (clip.instances > 0).flatten(1).sum(1)
     nearest = (frames.movedim(-3, -1)[..., None, :] - palette).square().sum(-1).argmin(-1)
     votes = torch.stack([((nearest == c) & place).flatten(1).sum(1) for c in range(len(palette))], 1)
-    return (votes.argmax(1) == clip.scenes.colours[:, 0]) & (votes.sum(1) > 0.1 * total)
+    return (votes.argmax(1) == wanted) & (votes.sum(1) > 0.1 * total)
 
 
 @dataclass(frozen=True)
@@ -158,22 +165,29 @@ def adapter_table(
         "depth, full caption": ("depth", None, True, 1.0),
         "depth, no sprite words": ("depth", None, False, 1.0),
         "depth + reference, no sprite words": ("depth", held.references, False, 1.0),
-        "depth + another reference": ("depth", other, False, 1.0),
+        OTHER: ("depth", other, False, 1.0),
         "depth + reference, guidance 2.5": ("depth", held.references, False, 2.5),
         "scribble, full caption": ("scribble", None, True, 1.0),
         "pose, full caption": ("pose", None, True, 1.0),
         "reference only": ("none", held.references, False, 1.0),
         "reference only, guidance 2.5": ("none", held.references, False, 2.5),
     }
-    rows = {}
+    through = decode(held.video)
+    rows = {
+        "the clips themselves, through the autoencoder": {
+            "iou": float(overlap(through, held.clip).mean()),
+            "colour": float(colour_right(through, held.clip).float().mean()),
+        }
+    }
     for name, (kind, references, full, guidance) in asked.items():
         frames = sample_vace(
             model, models, held, kind=kind, references=references, full=full, guidance=guidance
         )
-        anywhere = kind == "none"
+        wanted = held.clip.scenes.colours[:, 0].roll(1) if name == OTHER else None
+        right = colour_right(frames, held.clip, anywhere=kind == "none", wanted=wanted)
         rows[name] = {
             "iou": float(overlap(frames, held.clip).mean()),
-            "colour": float(colour_right(frames, held.clip, anywhere=anywhere).float().mean()),
+            "colour": float(right.float().mean()),
         }
         print(f"{name}: IoU {rows[name]['iou']:.2f}, colour right {rows[name]['colour']:.2f}", flush=True)
     return rows

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scripts.sprites.evaluate import FIRST_SEED, colour_right, overlap
+from scripts.sprites.evaluate import FIRST_SEED, OTHER, colour_right, overlap
 from vacestream.models.load import Pipeline, load_pipeline
 from vacestream.pipelines import PIPELINES
 from vacestream.sprites.signals import SIGNALS
@@ -68,7 +68,7 @@ def measure(size: int, *, clips: int = 16, num_frames: int = 33) -> dict[str, tu
         "depth, full caption": ("depth", None, True),
         "depth, no sprite words": ("depth", None, False),
         "depth + reference, no sprite words": ("depth", pictures, False),
-        "depth + another reference": ("depth", pictures.roll(1, 0), False),
+        OTHER: ("depth", pictures.roll(1, 0), False),
         "scribble, full caption": ("scribble", None, True),
         "pose, full caption": ("pose", None, True),
         "reference only": ("none", pictures, False),
@@ -76,7 +76,8 @@ def measure(size: int, *, clips: int = 16, num_frames: int = 33) -> dict[str, tu
     rows = {}
     for name, (kind, references, full) in asked.items():
         frames = stream_clips(pipeline, clip, kind, references, full=full)
-        right = colour_right(frames, clip, anywhere=kind == "none").float().mean()
-        rows[name] = float(overlap(frames, clip).mean()), float(right)
+        wanted = scenes.colours[:, 0].roll(1) if name == OTHER else None
+        right = colour_right(frames, clip, anywhere=kind == "none", wanted=wanted)
+        rows[name] = float(overlap(frames, clip).mean()), float(right.float().mean())
         print(f"stream, {name}: IoU {rows[name][0]:.2f}, colour right {rows[name][1]:.2f}", flush=True)
     return rows
