@@ -99,9 +99,8 @@ class Denoiser:
         schedule, chunk = self.schedule, condition.chunk
         shape = self._latent_shape(state, chunk.num_latents)
         draws = [noise(chunk.index, step, shape) for step in range(len(schedule.timesteps))]
-        fresh = torch.stack(draws).to(
-            state.cache.device
-        )  # one copy a chunk: the loop never waits for the host
+        # One copy a chunk: the loop never waits for the host.
+        fresh = torch.stack(draws).to(state.cache.device)
         x = x0 = fresh[0].to(state.cache.dtype)
         for step, timestep in enumerate(schedule.timesteps):
             if step > 0:

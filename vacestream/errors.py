@@ -55,10 +55,3 @@ class TerminatedError(VacestreamError):
 
     exit_code = 143
     code = "VS-TERMINATED"
-
-
-class ThresholdError(VacestreamError):
-    """A measured value below what `--assert` asks for."""
-
-    exit_code = 7
-    code = "VS-ASSERT"

@@ -44,11 +44,6 @@ def first_frame(latent: int) -> int:
     return max(0, VAE_STRIDE_T * latent - VAE_STRIDE_T + 1)
 
 
-def latent_of(frame: int) -> int:
-    """The latent that holds a frame."""
-    return (frame + VAE_STRIDE_T - 1) // VAE_STRIDE_T
-
-
 def chunks(spec: PipelineSpec, num_frames: int | None = None, *, first_latent: int = 0) -> Iterator[Chunk]:
     """The chunks that cover num_frames frames, or endlessly; the last one may reach beyond the end."""
     index, latent = 0, first_latent
