@@ -39,6 +39,11 @@ def widest(device: torch.device) -> torch.dtype:
     return torch.float32 if device.type == "mps" else torch.float64
 
 
+def slow_in_3d(device: torch.device) -> bool:
+    """Whether 3-D convolutions should be done as 2-D ones here; see models/flat.py."""
+    return device.type == "cpu"
+
+
 def peak_memory(device: torch.device) -> int | None:
     """Bytes of the device's memory in use at most so far; None where the device does not count."""
     return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None

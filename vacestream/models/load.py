@@ -5,7 +5,7 @@ Find the files, read them, rename their keys, fill modules strictly, on the devi
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
@@ -15,6 +15,8 @@ from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
 
 from vacestream.errors import ModelError
 from vacestream.models import checkpoint
+from vacestream.models.device import slow_in_3d
+from vacestream.models.flat import flatten
 from vacestream.models.key_maps import UMT5_KEYS, VAE_KEYS, WAN_KEYS, KeyMap
 from vacestream.models.lora import read_lora
 from vacestream.models.text import TextEncoder
@@ -86,7 +88,10 @@ def load_adapter(size: Transformer, file: Found, device: torch.device, dtype: to
 def load_vae(config: Config, file: Found, device: torch.device, dtype: torch.dtype) -> AutoencoderKLWan:
     """Wan's VAE."""
     weights, names = _read(file, VAE_KEYS)
-    return _fill(lambda: AutoencoderKLWan(**config), weights, file, names, device, dtype)
+    vae = _fill(lambda: AutoencoderKLWan(**config), weights, file, names, device, dtype)
+    if slow_in_3d(device):
+        flatten(vae)
+    return cast(AutoencoderKLWan, vae)
 
 
 def load_text_encoder(
