@@ -5,15 +5,15 @@ import os
 import shutil
 import subprocess
 import sys
-from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
-from vacestream import cli, doctor, weights
+from vacestream import cli, doctor
 from vacestream.media import ffmpeg
 from vacestream.models import device
+from vacestream.weights import EMBEDDED, places
 
 Capture = pytest.CaptureFixture[str]
 
@@ -28,8 +28,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def shipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A copy of the embedded weights, which tests may damage."""
     folder = tmp_path / "weights"
-    shutil.copytree(Path(str(files(weights.EMBEDDED["sprites"]) / "weights")), folder)
-    monkeypatch.setattr(weights, "files", lambda package: tmp_path)
+    shutil.copytree(Path(str(files(EMBEDDED["sprites"]) / "weights")), folder)
+    monkeypatch.setattr(places, "files", lambda package: tmp_path)
     monkeypatch.setattr(doctor, "PIPELINES", ["sprites"])
     monkeypatch.setattr(doctor, "CHECKS", (doctor._weights,))
     return folder
@@ -105,13 +105,23 @@ def test_weights_that_were_taken_away_or_damaged_are_named(
     assert "install" in found[0]["instead"]
 
 
-def test_one_wrong_bit_is_seen_where_sums_are_given(tmp_path: Path) -> None:
-    file = tmp_path / "a.bin"
-    file.write_bytes(b"weights")
-    (tmp_path / doctor.MANIFEST).write_text(f"{sha256(b'weights').hexdigest()}  a.bin\n")
-    assert doctor.damage(file) is None
-    file.write_bytes(b"weightt")
-    assert doctor.damage(file) == "is damaged"
+def test_missing_weights_are_named_with_the_command_that_brings_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("VACESTREAM_MODELS", raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(doctor, "PIPELINES", ["wan2.1-1.3b"])
+    monkeypatch.setattr(doctor, "CHECKS", (doctor._weights,))
+    code, found, _ = examined(capsys)
+    assert code == 0
+    assert [row["what"].partition(":")[0] for row in found] == [
+        "transformer",
+        "vace",
+        "vae",
+        "text",
+        "tokenizer",
+    ]
+    assert {row["instead"] for row in found} == {"vacestream models pull wan2.1-1.3b"}
 
 
 def test_a_package_that_was_taken_away_is_named_with_the_command(

@@ -53,7 +53,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     weights.write_bytes(b"weights")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(run, "load_pipeline", lambda *_: tiny_pipeline())
-    monkeypatch.setattr(sidecar, "find", lambda _: ({"vace": Found(weights)}, {}))
+    monkeypatch.setattr(sidecar, "find", lambda *_, **__: ({"vace": Found(weights)}, {}))
     return tmp_path
 
 
@@ -152,7 +152,7 @@ def test_a_render_that_fails_leaves_no_sidecar(job: Path, monkeypatch: pytest.Mo
 def test_a_file_that_is_gone_since_costs_its_hash_and_not_the_video(
     job: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def gone(_: str) -> None:
+    def gone(*_: object, **__: object) -> None:
         raise FileNotFoundError("tiny.safetensors")
 
     monkeypatch.setattr(sidecar, "find", gone)
@@ -170,7 +170,7 @@ def test_every_file_of_a_sharded_checkpoint_has_its_hash(
         (tmp_path / f"{name}.safetensors").write_text(name)
     index = tmp_path / "model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": {"x": "b.safetensors", "y": "a.safetensors"}}))
-    monkeypatch.setattr(sidecar, "find", lambda _: ({"text": Found(index)}, {}))
+    monkeypatch.setattr(sidecar, "find", lambda *_, **__: ({"text": Found(index)}, {}))
     hashes = weight_hashes("any")["text"]
     assert list(hashes) == [index.name, "a.safetensors", "b.safetensors"]
     assert hashes["b.safetensors"] == hashlib.sha256(b"b").hexdigest()

@@ -4,12 +4,9 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import asdict, dataclass
-from hashlib import file_digest
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from json import JSONDecodeError, loads
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +17,6 @@ from vacestream.pipelines import PIPELINES
 JOB_FAILED = 1
 LOW_DISK, LOW_MEMORY = 1 << 30, 2 << 30
 """Free bytes below which a render may end early."""
-MANIFEST = "SHA256SUMS"
-"""Beside weights: a line for each file, as sha256sum writes it."""
 
 
 @dataclass(frozen=True)
@@ -167,53 +162,30 @@ def _weights() -> Iterator[Finding]:
     from vacestream.weights import EMBEDDED, find
 
     for name in PIPELINES:
+        reinstall = _install("--force-reinstall vacestream") if name in EMBEDDED else ""
         try:
             parts, _ = find(name)
         except ModelError as error:
             code = ModelError.exit_code if name in EMBEDDED else 0
-            for line in str(error).splitlines():
-                what, _, instead = line.removeprefix(f"{name}: ").partition("; ")
-                yield Finding(f"weights {name}", False, what, instead, code)
+            missing = [line.removeprefix(f"{name}: ").partition("; ") for line in str(error).splitlines()]
+            for what, _, instead in missing:
+                yield Finding(f"weights {name}", False, what, instead.removeprefix("run ").strip("`"), code)
             continue
-        bad = {part: words for part, found in parts.items() if (words := damage(found.path))}
-        for part, words in bad.items():
-            what = f"{parts[part].path.name}: {words}"
-            instead = _install("--force-reinstall vacestream") if name in EMBEDDED else "fetch it again"
-            yield Finding(f"weights {name}", False, what, instead, ModelError.exit_code)
+        again = f"vacestream models rm --damaged {name} && vacestream models pull {name}"
+        bad = {found.path: fault for found in parts.values() for fault in _faults(found.path)}
+        for path, fault in bad.items():
+            what = f"{path.name}: {fault}"
+            yield Finding(f"weights {name}", False, what, reinstall or again, ModelError.exit_code)
         if not bad:
             yield Finding(f"weights {name}", True, f"{len(parts)} files, whole", "", ModelError.exit_code)
 
 
-def damage(file: Path) -> str | None:
-    """What is wrong with a file of weights; None when it is whole."""
-    if not file.is_file():
-        return "is missing"
-    sums = file.parent / MANIFEST
-    wanted = dict(line.split()[::-1] for line in sums.read_text().splitlines()) if sums.is_file() else {}
-    if file.name in wanted:
-        with file.open("rb") as data:
-            return None if file_digest(data, "sha256").hexdigest() == wanted[file.name] else "is damaged"
-    with file.open("rb") as data:
-        match file.suffix:
-            case ".safetensors":
-                return _header_damage(data.read(8), data.read(100 << 20), file.stat().st_size)
-            case ".json":
-                with suppress(JSONDecodeError, UnicodeDecodeError):
-                    loads(data.read())
-                    return None
-                return "is damaged"
-    return None
+def _faults(path: Path) -> Iterator[str]:
+    """What is seen to be wrong with a part's file or its shards, without reading all of them."""
+    from vacestream.weights.places import files_of
+    from vacestream.weights.sums import harm
 
-
-def _header_damage(length: bytes, rest: bytes, size: int) -> str | None:
-    """Whether a safetensors file holds all bytes that its header speaks of."""
-    count = int.from_bytes(length, "little")
-    try:
-        header = loads(rest[:count])
-        end = max(entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__")
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return "is damaged"
-    return None if size == 8 + count + end else "is cut short"
+    yield from filter(None, map(harm, files_of(path)))
 
 
 def _settings() -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from vacestream.events import Event, Report, warnings_reported
 from vacestream.inputs import open_passes, steering
 from vacestream.models.device import free_memory, pick_device, pick_dtype
 from vacestream.models.load import load_pipeline
+from vacestream.needs import parts_left_out
 from vacestream.outputs import Outputs
 from vacestream.plan import Plan
 from vacestream.room import memory_told, refuse_too_big
@@ -42,5 +43,6 @@ def load_stream(plan: Plan) -> Stream:
     assert plan.size is not None
     device = pick_device(plan.device)
     refuse_too_big(plan, str(device), free_memory(device))
-    pipeline = load_pipeline(plan.spec, device, pick_dtype(plan.recipe.precision, device))
+    dtype = pick_dtype(plan.recipe.precision, device)
+    pipeline = load_pipeline(plan.spec, device, dtype, parts_left_out(plan.recipe))
     return new_stream(pipeline, plan.size, plan.seed, commit_hints=plan.recipe.vace.commit_hints)

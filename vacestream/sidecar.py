@@ -4,7 +4,7 @@ import hashlib
 import json
 import platform
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,11 +15,13 @@ from vacestream.events import Event, Report
 from vacestream.footage import named_media
 from vacestream.media.probe import image_paths, kind_of
 from vacestream.models.device import DTYPES, pick_device, pick_dtype
+from vacestream.needs import parts_left_out
 from vacestream.plan import Plan
 from vacestream.recipe import Recipe
 from vacestream.recipe.shape import WORDS
 from vacestream.recipe.values import media_kind
 from vacestream.weights import find
+from vacestream.weights.places import files_of
 
 SCHEMA = "vacestream.sidecar/1"
 PACKAGES = ("vacestream", "torch", "diffusers")
@@ -51,11 +53,12 @@ class Recorder:
         paths = [Path(target.sidecar) for target in self.plan.outputs if target.sidecar]
         if not paths:
             return
+        left_out = parts_left_out(self.plan.recipe)
         facts = {
             **self._made(),
             "versions": {**{name: installed(name) for name in PACKAGES}, "python": platform.python_version()},
             "platform": platform.platform(),
-            "weights": self._hashes("weights", lambda: weight_hashes(self.plan.spec.name)),
+            "weights": self._hashes("weights", lambda: weight_hashes(self.plan.spec.name, left_out)),
             "inputs": self._hashes("inputs", lambda: input_hashes(self.plan.recipe)),
             "chunks": self.chunks,
             "warnings": self.warnings,
@@ -90,13 +93,10 @@ class Recorder:
             return None
 
 
-def weight_hashes(pipeline: str) -> dict[str, dict[str, str]]:
+def weight_hashes(pipeline: str, left_out: Collection[str] = ()) -> dict[str, dict[str, str]]:
     """The part of a pipeline -> each file that holds it -> its sha256."""
-    found, _ = find(pipeline)
-    return {
-        part: {path.name: sha256(path) for path in (one.path, *_shards(one.path))}
-        for part, one in found.items()
-    }
+    found, _ = find(pipeline, without=left_out)
+    return {part: {path.name: sha256(path) for path in files_of(one.path)} for part, one in found.items()}
 
 
 def input_hashes(recipe: Recipe) -> dict[str, str]:
@@ -128,14 +128,6 @@ def _digest(path: Path, _size: int, _modified: int) -> str:
 def _together(paths: Iterable[Path]) -> str:
     """One hash of several files in order: the sha256 of theirs, a line each."""
     return hashlib.sha256("".join(f"{sha256(path)}\n" for path in paths).encode()).hexdigest()
-
-
-def _shards(path: Path) -> list[Path]:
-    """The files that a table of contents names."""
-    if not path.name.endswith(".index.json"):
-        return []
-    listed = json.loads(path.read_text())["weight_map"].values()
-    return [path.parent / name for name in sorted(set(listed))]
 
 
 def installed(package: str) -> str:

@@ -85,7 +85,11 @@ def test_every_task_is_built_or_names_what_it_lacks(row: Row) -> None:
     elif row.weights:
         with pytest.raises(ModelError) as error:
             load(row)
-        assert all(word in str(error.value) for file in row.weights for word in (file.repo, file.file))
+        assert all(
+            word in str(error.value)
+            for part in row.parts
+            for word in (part.files[0].repo, part.files[0].path)
+        )
     else:
         with pytest.raises(RecipeError, match="ask for it in a recipe"):
             load(row)

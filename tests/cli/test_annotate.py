@@ -237,7 +237,7 @@ def test_tasks_lists_every_row_and_its_needs(run: Run) -> None:
     assert list(rows) == list(TASKS)
     assert rows["flow"]["built"]
     assert rows["flow"]["parameters"]["preset"]["enum"] == ["ultrafast", "fast", "medium"]
-    assert rows["depth"]["weights"] == [
-        {"repo": "lllyasviel/Annotators", "file": "dpt_hybrid-midas-501f0c75.pt", "licence": "MIT"}
-    ]
+    (midas,) = rows["depth"]["weights"]
+    assert (midas["repo"], midas["file"]) == ("lllyasviel/Annotators", "dpt_hybrid-midas-501f0c75.pt")
+    assert (midas["licence"], midas["commercial"], midas["sha256"][:8]) == ("MIT", True, "501f0c75")
     assert not rows["depth"]["built"]

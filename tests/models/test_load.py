@@ -32,7 +32,7 @@ from vacestream.models import load as loading
 from vacestream.models.key_maps import UMT5_KEYS, VAE_KEYS, WAN_KEYS, original, ours
 from vacestream.models.load import build_adapter, build_transformer, load_pipeline, load_transformer, load_vae
 from vacestream.pipelines import PIPELINES
-from vacestream.weights import WEIGHTS, Found
+from vacestream.weights import CONTEXT, MODELS, Found
 
 TRANSFORMERS = (
     "longlive_generator", "memflow_generator", "self_forcing_generator", "streamdiffusionv2_1_3B_generator",
@@ -331,7 +331,9 @@ def test_a_row_loads_whole_from_a_folder(
     write_longlive(tmp_path / "models")
     monkeypatch.setenv("VACESTREAM_MODELS", str(tmp_path / "models"))
     config = {"vae": VAE, "text_encoder": TEXT, "tokenizer": weight_table.WAN_CONFIG["tokenizer"]}
-    monkeypatch.setitem(WEIGHTS, LONGLIVE.name, replace(WEIGHTS[LONGLIVE.name], config=config))
+    monkeypatch.setitem(MODELS, LONGLIVE.name, replace(MODELS[LONGLIVE.name], config=config))
+    bare = load_pipeline(replace(LONGLIVE, transformer=WAN_1_3B), CPU, torch.bfloat16, [CONTEXT])
+    assert bare.adapter is None
     pipe = load_pipeline(replace(LONGLIVE, transformer=WAN_1_3B), CPU, torch.bfloat16)
     parts = (pipe.transformer, pipe.adapter, pipe.vae, pipe.text.model)
     assert {p.dtype for part in parts for p in part.parameters()} == {torch.bfloat16}
@@ -341,11 +343,11 @@ def test_a_row_loads_whole_from_a_folder(
     assert (embedded.abs().sum(-1) > 0).tolist() == [True] * 3 + [False] * 5
 
 
-def test_all_missing_files_are_named_with_the_commands_that_bring_them(nowhere: None) -> None:
+def test_all_missing_files_are_named_with_the_command_that_brings_them(nowhere: None) -> None:
     with pytest.raises(ModelError) as error:
         load_pipeline(LONGLIVE, CPU, torch.bfloat16)
     lines = str(error.value).splitlines()
     assert error.value.exit_code == 4
-    assert [line.split(": ")[1] for line in lines] == list(WEIGHTS[LONGLIVE.name].parts)
-    assert "run `hf download Efficient-Large-Model/LongLive-1.3B models/longlive_base.pt`" in lines[0]
-    assert "Wan2.1_VAE.pth of Wan-AI/Wan2.1-T2V-1.3B (about 0.51 GB)" in lines[3]
+    assert [line.split(": ")[1] for line in lines] == list(MODELS[LONGLIVE.name].parts)
+    assert all("run `vacestream models pull longlive-1.3b`" in line for line in lines)
+    assert "Wan2.1_VAE.pth of Wan-AI/Wan2.1-T2V-1.3B (0.51 GB)" in lines[3]

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from vacestream.annotators.parameters import SPAN
 from vacestream.annotators.rows import Row as Row
-from vacestream.annotators.rows import Weights as Weights
 from vacestream.annotators.table import TASKS as TASKS
 from vacestream.errors import ModelError, RecipeError
 from vacestream.recipe.base import Model

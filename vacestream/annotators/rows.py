@@ -5,17 +5,9 @@ from typing import Any, Literal
 
 from vacestream.annotators.parameters import Nothing
 from vacestream.recipe.base import Model
+from vacestream.weights import ANNOTATORS, Part
 
 Group = Literal["control", "mask", "outpainting", "extension", "reference", "composition"]
-
-
-@dataclass(frozen=True)
-class Weights:
-    """A file of somebody's model."""
-
-    repo: str
-    file: str
-    licence: str
 
 
 @dataclass(frozen=True)
@@ -34,7 +26,8 @@ class Row:
     parameters: type[Model] = Nothing
     fixed: dict[str, Any] = field(default_factory=dict)
     """What its name says already, passed on with the parameters."""
-    weights: tuple[Weights, ...] = ()
+    weights: tuple[str, ...] = ()
+    """Nets that it needs, by their names in the table of model files."""
     packages: tuple[str, ...] = ()
     licence: str = "Apache-2.0"
     lead: int = 1
@@ -51,7 +44,12 @@ class Row:
     @property
     def missing(self) -> str:
         """The weights that it needs, in words."""
-        return " and ".join(f"{weights.file} of {weights.repo}" for weights in self.weights)
+        return " and ".join(f"{part.files[0].path} of {part.files[0].repo}" for part in self.parts)
+
+    @property
+    def parts(self) -> list[Part]:
+        """The files of the nets that it needs."""
+        return [part for name in self.weights for part in ANNOTATORS[name].parts.values()]
 
     def to_dict(self) -> dict[str, Any]:
         """The row as plain data; `parameters` is JSON Schema."""
@@ -63,7 +61,7 @@ class Row:
             "parameters": self.parameters.model_json_schema().get("properties", {}),
             "model": self.model,
             "licence": self.licence,
-            "weights": [vars(weights) for weights in self.weights],
+            "weights": [part.to_dict() for part in self.parts],
             "packages": list(self.packages),
             "built": self.built,
             "recipe": self.recipe,

@@ -3,21 +3,13 @@
 from dataclasses import replace
 
 from vacestream.annotators import parameters as of
-from vacestream.annotators.rows import Group, Row, Weights
+from vacestream.annotators.rows import Group, Row
 from vacestream.recipe.base import Model
-
-_ANNOTATORS = "lllyasviel/Annotators"
-_MIDAS = Weights(_ANNOTATORS, "dpt_hybrid-midas-501f0c75.pt", "MIT")
-_DEPTH_V2 = Weights("depth-anything/Depth-Anything-V2-Small-hf", "model.safetensors", "Apache-2.0")
-_PERSONS = Weights("yzd-v/DWPose", "yolox_l.onnx", "Apache-2.0")
-_KEYPOINTS = Weights("yzd-v/DWPose", "dw-ll_ucoco_384.onnx", "Apache-2.0")
-_SAM2 = Weights("facebook/sam2.1-hiera-large", "model.safetensors", "Apache-2.0")
-_U2NET = Weights("danielgatis/rembg (release v0.0.0)", "u2net.onnx", "Apache-2.0")
-_DINO = Weights("IDEA-Research/grounding-dino-tiny", "model.safetensors", "Apache-2.0")
-_FACE = Weights("opencv/face_detection_yunet", "face_detection_yunet_2023mar.onnx", "MIT")
+from vacestream.weights import ANNOTATORS
 
 _VIDEO, _PICTURE, _CLIP = "a video or picture", "a picture", "a video"
 _CV = ("opencv-python-headless",)
+_WORDS = ("grounding-dino", "sam2")
 
 
 def _control(name: str, summary: str, model: str, place: str, parameters: type[Model]) -> Row:
@@ -26,9 +18,10 @@ def _control(name: str, summary: str, model: str, place: str, parameters: type[M
 
 
 def _later(
-    name: str, group: Group, summary: str, model: str, recipe: str, *weights: Weights, inputs: str = _VIDEO
+    name: str, group: Group, summary: str, model: str, recipe: str, *weights: str, inputs: str = _VIDEO
 ) -> Row:
-    licence = ", ".join(dict.fromkeys(item.licence for item in weights)) or "Apache-2.0"
+    licences = (licence for net in weights for licence in ANNOTATORS[net].licences)
+    licence = ", ".join(dict.fromkeys(licences)) or "Apache-2.0"
     return Row(
         name, group, summary, model, inputs, parameters=of.Footage, weights=weights, licence=licence,
         recipe=recipe,
@@ -37,13 +30,11 @@ def _later(
 
 _CONTROLS = (
     _later("depth", "control", "inverse depth, near is bright", "MiDaS DPT-hybrid", "controls: depth",
-           _MIDAS),
+           "midas"),
     _later("depthv2", "control", "inverse depth, near is bright", "Depth Anything V2 Small",
-           "controls: depthv2", _DEPTH_V2),
-    _later("pose", "control", "skeletons with faces on black", "DWPose", "controls: pose", _PERSONS,
-           _KEYPOINTS),
-    _later("pose_body", "control", "skeletons on black", "DWPose", "controls: pose_body", _PERSONS,
-           _KEYPOINTS),
+           "controls: depthv2", "depth-anything-v2-small"),
+    _later("pose", "control", "skeletons with faces on black", "DWPose", "controls: pose", "dwpose"),
+    _later("pose_body", "control", "skeletons on black", "DWPose", "controls: pose_body", "dwpose"),
     replace(_control("flow", "motion since the frame before: hue is direction, white is still", "OpenCV DIS",
                      "flow:Flow", of.Flow), lead=2),
     _control("scribble", "dark lines on white",
@@ -54,7 +45,7 @@ _CONTROLS = (
     replace(_control("layout_bbox", "outlines of moving boxes on white", "boxes as given",
                      "layout:Layout", of.Layout), packages=(), viewed=True),
     _later("layout_track", "control", "outline of a thing that is followed, on white", "SAM2",
-           "controls: {signal: layout_track, track: ...}", _SAM2),
+           "controls: {signal: layout_track, track: ...}", "sam2"),
     replace(_control("plain", "the picture as it is", "the picture itself", "plain:Plain", of.Footage),
             packages=()),
 )  # fmt: skip
@@ -85,19 +76,20 @@ _MASKS = (
         "masks:StaticMask", of.StaticMask, recipe="mask: FILE"),
     Row("bbox", "mask", "boxes that stay, as the mask of every frame", "boxes as given", _VIDEO,
         "masks:BoxMask", of.BoxMask, viewed=True, recipe="mask: {mode: bbox, bbox: [...]}"),
-    _later("salient", "mask", "what stands out in the first frame", "U2Net", "mask: {mode: salient}", _U2NET),
+    _later("salient", "mask", "what stands out in the first frame", "U2Net", "mask: {mode: salient}",
+           "u2net"),
     *(
         _later(name, "mask", summary, model, f"mask: {{mode: {name}, ...}}", *weights)
         for name, summary, model, weights in (
-            ("masktrack", "a mask that is followed", "SAM2", (_SAM2,)),
-            ("bboxtrack", "what is in a box, followed", "SAM2", (_SAM2,)),
-            ("maskpointtrack", "what scribbled points touch, followed", "SAM2", (_SAM2,)),
-            ("maskbboxtrack", "what is in a scribble's box, followed", "SAM2", (_SAM2,)),
-            ("pointtrack", "what points touch, followed", "SAM2", (_SAM2,)),
-            ("salientmasktrack", "what stands out, followed", "U2Net and SAM2", (_U2NET, _SAM2)),
-            ("salientbboxtrack", "what stands out, followed by its box", "U2Net and SAM2", (_U2NET, _SAM2)),
-            ("label", "what a word names, followed", "Grounding DINO and SAM2", (_DINO, _SAM2)),
-            ("caption", "what a phrase names, followed", "Grounding DINO and SAM2", (_DINO, _SAM2)),
+            ("masktrack", "a mask that is followed", "SAM2", ("sam2",)),
+            ("bboxtrack", "what is in a box, followed", "SAM2", ("sam2",)),
+            ("maskpointtrack", "what scribbled points touch, followed", "SAM2", ("sam2",)),
+            ("maskbboxtrack", "what is in a scribble's box, followed", "SAM2", ("sam2",)),
+            ("pointtrack", "what points touch, followed", "SAM2", ("sam2",)),
+            ("salientmasktrack", "what stands out, followed", "U2Net and SAM2", ("u2net", "sam2")),
+            ("salientbboxtrack", "what stands out, followed by its box", "U2Net and SAM2", ("u2net", "sam2")),
+            ("label", "what a word names, followed", "Grounding DINO and SAM2", _WORDS),
+            ("caption", "what a phrase names, followed", "Grounding DINO and SAM2", _WORDS),
         )
     ),
 )  # fmt: skip
@@ -115,9 +107,9 @@ _REFERENCES = (
     _later("image_reference", "reference", "the subject on white, cut out", "the picture as given",
            "references: FILE", inputs=_PICTURE),
     _later("image_face", "reference", "the face, cut out", "YuNet", "references: {image: FILE, mode: face}",
-           _FACE, inputs=_PICTURE),
+           "yunet", inputs=_PICTURE),
     _later("image_salient", "reference", "what stands out on white, cut out", "U2Net",
-           "references: {image: FILE, mode: salient}", _U2NET, inputs=_PICTURE),
+           "references: {image: FILE, mode: salient}", "u2net", inputs=_PICTURE),
 )  # fmt: skip
 
 _COMPOSITIONS = tuple(

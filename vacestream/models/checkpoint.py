@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from vacestream.errors import ModelError
 from vacestream.models.key_maps import WAN_KEYS, KeyMap, original, ours
+from vacestream.weights.rows import INDEX
 
 WRAPPERS = ("generator_ema", "generator", "model", "state_dict")
 """Entries that training checkpoints keep the weights under, first found wins."""
@@ -25,9 +26,6 @@ PREFIXES = ("model.diffusion_model.", "diffusion_model.", "base_model.", "model.
 
 WRAPPED = re.compile(r"\b(_fsdp_wrapped_module|_checkpoint_wrapped_module|_orig_mod)\.")
 """What FSDP, checkpointing and compilation put into names, anywhere."""
-
-INDEX = ".index.json"
-"""How the name of a sharded checkpoint's table of contents ends."""
 
 VACE_PREFIX = "vace_"
 

@@ -3,7 +3,7 @@
 Find the files, read them, rename their keys, fill modules strictly, on the device and in its numbers.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -23,7 +23,7 @@ from vacestream.models.text import TextEncoder
 from vacestream.models.transformer import CausalWan, make_causal
 from vacestream.models.vace import ContextAdapter
 from vacestream.pipelines import PipelineSpec, Transformer
-from vacestream.weights import Found, find
+from vacestream.weights import CONTEXT, Found, find
 
 Config = Mapping[str, Any]
 """What a class of diffusers or transformers is built from."""
@@ -43,14 +43,16 @@ class Pipeline:
     dtype: torch.dtype
 
 
-def load_pipeline(spec: PipelineSpec, device: torch.device, dtype: torch.dtype) -> Pipeline:
-    """Load every part of a row; ModelError names what is missing or wrong."""
-    size, (found, config) = spec.transformer, find(spec.name)
+def load_pipeline(
+    spec: PipelineSpec, device: torch.device, dtype: torch.dtype, left_out: Collection[str] = ()
+) -> Pipeline:
+    """Load the parts of a row that are not left out; ModelError names what is missing or wrong."""
+    size, (found, config) = spec.transformer, find(spec.name, without=left_out)
     transformer = load_transformer(size, found["transformer"], device, dtype, lora=found.get("lora"))
     return Pipeline(
         spec=spec,
         transformer=make_causal(transformer),
-        adapter=load_adapter(size, found["vace"], device, dtype),
+        adapter=load_adapter(size, found[CONTEXT], device, dtype) if CONTEXT in found else None,
         vae=load_vae(config["vae"], found["vae"], device, dtype),
         text=TextEncoder(
             load_tokenizer(config["tokenizer"], found["tokenizer"]),

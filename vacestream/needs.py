@@ -1,0 +1,44 @@
+"""A recipe -> the model files that it needs: its pipeline's, and its signals' and masks' nets."""
+
+from collections.abc import Iterator
+
+from vacestream.recipe import Recipe
+from vacestream.weights import CONTEXT, EMBEDDED, Part, model
+
+CONTEXT_KEYS = ("references", "controls", "mask", "outpaint", "extend")
+"""Keys of a recipe that act through VACE's blocks."""
+
+_CUT_OUT = {"face": "image_face", "salient": "image_salient"}
+"""Modes of a reference whose task has another name."""
+
+
+def parts_left_out(recipe: Recipe) -> tuple[str, ...]:
+    """Parts of its pipeline that the recipe has no use for."""
+    asked = any(getattr(one, key, None) for one in (recipe, *recipe.timeline) for key in CONTEXT_KEYS)
+    return () if asked else (CONTEXT,)
+
+
+def parts_needed(recipe: Recipe) -> dict[tuple[str, str], Part]:
+    """(model, part) -> its files, of all that is loaded for the recipe and does not come with the package."""
+    names = dict.fromkeys(_nets(recipe))
+    found = {(name, key): part for name in names for key, part in model(name).parts.items()}
+    if recipe.pipeline in EMBEDDED:
+        return found
+    left_out = parts_left_out(recipe)
+    parts = model(recipe.pipeline).parts
+    return {(recipe.pipeline, key): parts[key] for key in parts if key not in left_out} | found
+
+
+def _nets(recipe: Recipe) -> Iterator[str]:
+    """Annotators' nets, in the order in which the recipe asks for them."""
+    from vacestream.annotators import TASKS
+    from vacestream.signals import maker
+
+    for control in recipe.controls:
+        if maker(recipe, control).kind in ("annotated", "unbuilt"):
+            yield from TASKS[control.signal].weights
+    modes: list[str] = [recipe.mask.mode] if recipe.mask and recipe.mask.mode else []
+    modes += [_CUT_OUT.get(reference.mode, reference.mode) for reference in recipe.references]
+    for mode in modes:
+        if mode in TASKS:
+            yield from TASKS[mode].weights
