@@ -9,7 +9,19 @@ from typing import Annotated, Any
 
 import typer
 
-from vacestream.cli import annotate, doctor, init, pipelines, plan, preview, render, schema, tasks, validate
+from vacestream.cli import (
+    annotate,
+    doctor,
+    init,
+    models,
+    pipelines,
+    plan,
+    preview,
+    render,
+    schema,
+    tasks,
+    validate,
+)
 from vacestream.errors import OutputError, VacestreamError
 
 app = typer.Typer(
@@ -40,6 +52,7 @@ for _command in (
     pipelines.pipelines, schema.schema, doctor.doctor,
 ):  # fmt: skip
     app.command()(_piped(_command))
+models.register(app, _piped)
 
 
 def _show_version(wanted: bool) -> None:
