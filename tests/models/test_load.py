@@ -24,6 +24,7 @@ from tests.models.files import (
     load_file_of,
     recorded,
     shrunk,
+    size_of,
 )
 from tests.tiny import SIZE, randomize
 from vacestream import weights as weight_table
@@ -87,6 +88,44 @@ def test_no_manifest_is_left_out() -> None:
 def test_every_form_of_file_loads_to_the_bit(manifest: str, form: str, tmp_path: Path) -> None:
     weights = shrunk(manifest)
     assert_holds(load_file_of(manifest, Found(FORMS[form](weights, tmp_path))), weights, manifest)
+
+
+PUBLISHED = {  # row -> the manifest of its weights, what they are wrapped in
+    "longlive-1.3b": ("longlive_generator", lambda w: {"generator": w, "generator_ema": {"no": 0}}),
+    "memflow-1.3b": ("memflow_generator", lambda w: {"generator": w, "critic": {}}),
+    "self-forcing-1.3b": ("self_forcing_generator", lambda w: {"generator": {"no": 0}, "generator_ema": w}),
+    "streamdiffusionv2-1.3b": ("streamdiffusionv2_1_3B_generator", lambda w: {"state_dict": w}),
+    "streamdiffusionv2-14b": ("streamdiffusionv2_14B_generator", lambda w: {"generator": w}),
+    "reward-forcing-1.3b": ("self_forcing_generator", lambda w: {"generator_ema": w}),
+    "krea-realtime-14b": ("wan21_t2v_14B_original", lambda w: {f"model.{key}": w[key] for key in w}),
+    "wan2.1-1.3b": ("wan21_t2v_1_3B_original", lambda w: w),
+    "wan2.1-14b": ("wan21_t2v_14B_diffusers", lambda w: w),
+}
+
+
+@pytest.mark.parametrize("row", PUBLISHED)
+def test_every_row_loads_from_a_file_wrapped_as_it_is_published(row: str, tmp_path: Path) -> None:
+    manifest, wrap = PUBLISHED[row]
+    weights = shrunk(manifest)
+    path = tmp_path / "a.pt"
+    torch.save(wrap({key: value.to(torch.bfloat16) for key, value in weights.items()}), path)
+    file = Found(path, MODELS[row].parts["transformer"].entry)
+    model = load_transformer(size_of(manifest), file, CPU, torch.float32)
+    want = {ours(key.removeprefix("model."), WAN_KEYS): value for key, value in weights.items()}
+    assert model.state_dict().keys() == want.keys()
+    assert all(torch.equal(value, want[key].bfloat16().float()) for key, value in model.state_dict().items())
+
+
+def test_a_text_encoder_in_fp8_loads_with_its_values(tmp_path: Path) -> None:
+    weights = {
+        key: value.to(torch.float8_e4m3fn if value.ndim == 2 else torch.bfloat16)
+        for key, value in shrunk("umt5_xxl_encoder_original").items()
+    }
+    path = FORMS["safetensors"](weights, tmp_path)
+    model = loading.load_text_encoder(TEXT, Found(path), CPU, torch.bfloat16)
+    assert_holds(
+        model, {key: value.bfloat16() for key, value in weights.items()}, "umt5_xxl_encoder_original"
+    )
 
 
 @pytest.mark.parametrize("manifest", ["vace_1_3B_original", "vace_14B_diffusers"])

@@ -30,12 +30,13 @@ _DIFFUSERS = tuple(
 )
 
 
-def _in_all(original: str, diffusers: str, num_bytes: int, sha256: str) -> Part:
+def _in_all(original: str, diffusers: str, num_bytes: int, sha256: str, *others: File) -> Part:
     """A part that every Wan2.1 repository repeats."""
     return Part(
         (
             *(File(repo, original, num_bytes, sha256) for repo in _WAN),
             *(File(repo, diffusers) for repo in _DIFFUSERS),
+            *others,
         )
     )
 
@@ -48,6 +49,8 @@ _SHARED = {
     "text": _in_all(
         "models_t5_umt5-xxl-enc-bf16.pth", "text_encoder/model.safetensors.index.json", 11_361_920_418,
         "7cace0da2b446bbbbc57d031ab6cf163a3d59b366da94e5afe36745b746fd81d",
+        File("Kijai/WanVideo_comfy", "umt5-xxl-enc-bf16.safetensors"),
+        File("Kijai/WanVideo_comfy", "umt5-xxl-enc-fp8_e4m3fn.safetensors"),
     ),
     "tokenizer": _in_all(
         "google/umt5-xxl/tokenizer.json", "tokenizer/tokenizer.json", 16_837_417,
