@@ -22,6 +22,7 @@ timeline: {at: 2s, prompt: y}
 output: [{path: a.mp4, crf: 20, save: [sheet, control, mask], audio: m.mp3}, '-', b.mkv]
 device: cpu
 precision: fp32
+loras: [a.safetensors, {path: b.pt, scale: 0.5}]
 vace: {commit_hints: false}
 """
 
@@ -37,7 +38,8 @@ ASKING = {
     "timeline.0.context_scale": "timeline: {at: 2s, context_scale: 0.5}",
     "strength": "strength: 0.5",
     "steps": "steps: 8",
-    "loras": "loras: a.safetensors",
+    "vae": "vae: tae",
+    "timeline.0.loras": "timeline: {at: 2s, loras: a.safetensors}",
     "precision": "precision: fp8",
     "vace.references": "vace: {references: sink}",
     "output.0.path": "output: camera:out",

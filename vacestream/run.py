@@ -1,6 +1,7 @@
 """The line: recipe -> plan -> condition -> encode -> denoise -> decode -> sink, a chunk at a time."""
 
 from contextlib import ExitStack
+from pathlib import Path
 
 from vacestream.condition import make_vcus
 from vacestream.events import Event, Report, warnings_reported
@@ -44,5 +45,6 @@ def load_stream(plan: Plan) -> Stream:
     device = pick_device(plan.device)
     refuse_too_big(plan, str(device), free_memory(device))
     dtype = pick_dtype(plan.recipe.precision, device)
-    pipeline = load_pipeline(plan.spec, device, dtype, parts_left_out(plan.recipe))
+    loras = [(Path(lora.path), lora.scale) for lora in plan.recipe.loras]
+    pipeline = load_pipeline(plan.spec, device, dtype, parts_left_out(plan.recipe), loras)
     return new_stream(pipeline, plan.size, plan.seed, commit_hints=plan.recipe.vace.commit_hints)

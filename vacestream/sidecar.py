@@ -53,12 +53,11 @@ class Recorder:
         paths = [Path(target.sidecar) for target in self.plan.outputs if target.sidecar]
         if not paths:
             return
-        left_out = parts_left_out(self.plan.recipe)
         facts = {
             **self._made(),
             "versions": {**{name: installed(name) for name in PACKAGES}, "python": platform.python_version()},
             "platform": platform.platform(),
-            "weights": self._hashes("weights", lambda: weight_hashes(self.plan.spec.name, left_out)),
+            "weights": self._hashes("weights", self._weights),
             "inputs": self._hashes("inputs", lambda: input_hashes(self.plan.recipe)),
             "chunks": self.chunks,
             "warnings": self.warnings,
@@ -83,6 +82,12 @@ class Recorder:
             "device": str(device),
             "dtype": next(name for name, known in DTYPES.items() if known == dtype),
         }
+
+    def _weights(self) -> dict[str, dict[str, str]]:
+        recipe = self.plan.recipe
+        paths = [Path(lora.path) for lora in recipe.loras]
+        loras = {f"loras.{i}": {path.name: sha256(path)} for i, path in enumerate(paths)}
+        return weight_hashes(self.plan.spec.name, parts_left_out(recipe)) | loras
 
     def _hashes(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
         """None, and a warning, where a file is gone since it was read: the video is there all the same."""

@@ -161,7 +161,7 @@ UNBUILT = (
     Unbuilt(
         "this way of sampling", "leave it out", _given("steps", "guidance_scale", "negative_prompt", "mode")
     ),
-    Unbuilt("this part of the model", "leave it out", _given("loras", "vae", "offload")),
+    Unbuilt("this part of the model", "leave it out", _given("vae", "offload")),
     Unbuilt(
         "fp8",
         "write `precision: bf16`, or leave it out",

@@ -3,8 +3,10 @@
 Find the files, read them, rename their keys, fill modules strictly, on the device and in its numbers.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -18,7 +20,7 @@ from vacestream.models import checkpoint
 from vacestream.models.device import slow_in_3d
 from vacestream.models.flat import flatten
 from vacestream.models.key_maps import UMT5_KEYS, VAE_KEYS, WAN_KEYS, KeyMap
-from vacestream.models.lora import read_lora
+from vacestream.models.lora import Lora, merge, read_lora, read_users_lora
 from vacestream.models.text import TextEncoder
 from vacestream.models.transformer import CausalWan, make_causal
 from vacestream.models.vace import ContextAdapter
@@ -44,15 +46,25 @@ class Pipeline:
 
 
 def load_pipeline(
-    spec: PipelineSpec, device: torch.device, dtype: torch.dtype, left_out: Collection[str] = ()
+    spec: PipelineSpec,
+    device: torch.device,
+    dtype: torch.dtype,
+    left_out: Collection[str] = (),
+    loras: Sequence[tuple[Path, float]] = (),
 ) -> Pipeline:
-    """Load the parts of a row that are not left out; ModelError names what is missing or wrong."""
+    """Load the parts of a row that are not left out, with users' LoRA files and their scales merged in.
+
+    ModelError names what is missing or wrong.
+    """
     size, (found, config) = spec.transformer, find(spec.name, without=left_out)
-    transformer = load_transformer(size, found["transformer"], device, dtype, lora=found.get("lora"))
+    changes = read_loras(loras, size)
+    transformer = load_transformer(
+        size, found["transformer"], device, dtype, lora=found.get("lora"), changes=changes
+    )
     return Pipeline(
         spec=spec,
         transformer=make_causal(transformer),
-        adapter=load_adapter(size, found[CONTEXT], device, dtype) if CONTEXT in found else None,
+        adapter=load_adapter(size, found[CONTEXT], device, dtype, changes) if CONTEXT in found else None,
         vae=load_vae(config["vae"], found["vae"], device, dtype),
         text=TextEncoder(
             load_tokenizer(config["tokenizer"], found["tokenizer"]),
@@ -64,27 +76,45 @@ def load_pipeline(
     )
 
 
+def read_loras(files: Sequence[tuple[Path, float]], size: Transformer) -> list[Lora]:
+    """What users' LoRA files, with their scales, change of the transformer and of context blocks."""
+    if not files:
+        return []
+    modules = (_empty(lambda: build_transformer(size)), _empty(lambda: build_adapter(size)))
+    shapes = {key: value.shape for module in modules for key, value in module.state_dict().items()}
+    return [read_users_lora(path, scale, shapes) for path, scale in files]
+
+
 def load_transformer(
-    size: Transformer, file: Found, device: torch.device, dtype: torch.dtype, *, lora: Found | None = None
+    size: Transformer,
+    file: Found,
+    device: torch.device,
+    dtype: torch.dtype,
+    *,
+    lora: Found | None = None,
+    changes: Sequence[Lora] = (),
 ) -> WanTransformer3DModel:
-    """Wan's transformer from its own file or a full VACE's, with a LoRA merged in before the cast."""
+    """Wan's transformer from its own file or a full VACE's, with LoRAs merged in before the cast."""
     read, names = _read(file, WAN_KEYS)
     weights, context = checkpoint.split_vace(read)
     if context:
         checkpoint.check(_empty(lambda: build_adapter(size)), context, str(file.path), table=names)
     model = _empty(lambda: build_transformer(size))
-    merge = read_lora(lora.path, model, lora.alpha, lora.entry).merged if lora else _as_it_is
-    checkpoint.load(model, weights, str(file.path), table=names, device=device, dtype=dtype, change=merge)
+    own = [read_lora(lora.path, model, lora.alpha, lora.entry)] if lora else []
+    change = partial(merge, [*own, *changes])
+    checkpoint.load(model, weights, str(file.path), table=names, device=device, dtype=dtype, change=change)
     return _frozen(model)
 
 
-def load_adapter(size: Transformer, file: Found, device: torch.device, dtype: torch.dtype) -> ContextAdapter:
-    """VACE's blocks from a file of their own or a full VACE's."""
+def load_adapter(
+    size: Transformer, file: Found, device: torch.device, dtype: torch.dtype, changes: Sequence[Lora] = ()
+) -> ContextAdapter:
+    """VACE's blocks from a file of their own or a full VACE's; LoRAs that name them are merged in."""
     read, names = _read(file, WAN_KEYS)
     base, weights = checkpoint.split_vace(read)
     if base:
         checkpoint.check(_empty(lambda: build_transformer(size)), base, str(file.path), table=names)
-    return _fill(lambda: build_adapter(size), weights, file, names, device, dtype)
+    return _fill(lambda: build_adapter(size), weights, file, names, device, dtype, changes)
 
 
 def load_vae(config: Config, file: Found, device: torch.device, dtype: torch.dtype) -> AutoencoderKLWan:
@@ -159,9 +189,11 @@ def _fill(
     names: KeyMap,
     device: torch.device,
     dtype: torch.dtype,
+    changes: Sequence[Lora] = (),
 ) -> Any:
     module = _empty(build)
-    checkpoint.load(module, weights, str(file.path), table=names, device=device, dtype=dtype)
+    change = partial(merge, changes)
+    checkpoint.load(module, weights, str(file.path), table=names, device=device, dtype=dtype, change=change)
     return _frozen(module)
 
 
@@ -174,7 +206,3 @@ def _empty(build: Callable[[], nn.Module]) -> nn.Module:
 def _frozen(module: nn.Module) -> Any:
     assert not any(t.is_meta for t in (*module.parameters(), *module.buffers())), type(module)
     return module.eval().requires_grad_(False)
-
-
-def _as_it_is(key: str, weight: Tensor) -> Tensor:
-    return weight
