@@ -24,8 +24,8 @@ KEYS = {"device": True, "precision": False, "offload": True}
 
 Precision decides the frames, so the recipe that a file carries tells it to others.
 """
-ENVIRONMENT = ("models", "golden")
-"""What only the environment says: the folder of weights, and of what the tests are held against."""
+ENVIRONMENT = ("models", "golden", "cache", "cache_limit")
+"""What only the environment says: folders of weights, records and kept files, and how much is kept."""
 
 
 @dataclass(frozen=True)
