@@ -46,5 +46,6 @@ def load_stream(plan: Plan) -> Stream:
     refuse_too_big(plan, str(device), free_memory(device))
     dtype = pick_dtype(plan.recipe.precision, device)
     loras = [(Path(lora.path), lora.scale) for lora in plan.recipe.loras]
-    pipeline = load_pipeline(plan.spec, device, dtype, parts_left_out(plan.recipe), loras)
+    prompts = [plan.recipe.prompt, *(change.prompt or "" for change in plan.recipe.timeline)]
+    pipeline = load_pipeline(plan.spec, device, dtype, parts_left_out(plan.recipe), loras, prompts)
     return new_stream(pipeline, plan.size, plan.seed, commit_hints=plan.recipe.vace.commit_hints)

@@ -20,7 +20,7 @@ from vacestream.plan import Plan
 from vacestream.recipe import Recipe
 from vacestream.recipe.shape import WORDS
 from vacestream.recipe.values import media_kind
-from vacestream.weights import find
+from vacestream.weights import TEXT, find
 from vacestream.weights.places import files_of
 
 SCHEMA = "vacestream.sidecar/1"
@@ -100,7 +100,7 @@ class Recorder:
 
 def weight_hashes(pipeline: str, left_out: Collection[str] = ()) -> dict[str, dict[str, str]]:
     """The part of a pipeline -> each file that holds it -> its sha256."""
-    found, _ = find(pipeline, without=left_out)
+    found, _ = find(pipeline, without=left_out, optional=TEXT)
     return {part: {path.name: sha256(path) for path in files_of(one.path)} for part, one in found.items()}
 
 

@@ -31,7 +31,14 @@ from vacestream import weights as weight_table
 from vacestream.errors import ModelError
 from vacestream.models import load as loading
 from vacestream.models.key_maps import UMT5_KEYS, VAE_KEYS, WAN_KEYS, original, ours
-from vacestream.models.load import build_adapter, build_transformer, load_pipeline, load_transformer, load_vae
+from vacestream.models.load import (
+    Pipeline,
+    build_adapter,
+    build_transformer,
+    load_pipeline,
+    load_transformer,
+    load_vae,
+)
 from vacestream.pipelines import PIPELINES
 from vacestream.weights import CONTEXT, MODELS, Found
 
@@ -364,13 +371,7 @@ def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "no_cache"))
 
 
-def test_a_row_loads_whole_from_a_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nowhere: None
-) -> None:
-    write_longlive(tmp_path / "models")
-    monkeypatch.setenv("VACESTREAM_MODELS", str(tmp_path / "models"))
-    config = {"vae": VAE, "text_encoder": TEXT, "tokenizer": weight_table.WAN_CONFIG["tokenizer"]}
-    monkeypatch.setitem(MODELS, LONGLIVE.name, replace(MODELS[LONGLIVE.name], config=config))
+def test_a_row_loads_whole_from_a_folder(longlive: Path) -> None:
     bare = load_pipeline(replace(LONGLIVE, transformer=WAN_1_3B), CPU, torch.bfloat16, [CONTEXT])
     assert bare.adapter is None
     pipe = load_pipeline(replace(LONGLIVE, transformer=WAN_1_3B), CPU, torch.bfloat16)
@@ -380,6 +381,43 @@ def test_a_row_loads_whole_from_a_folder(
     embedded = pipe.text("a knight")
     assert embedded.shape == (8, 16)
     assert (embedded.abs().sum(-1) > 0).tolist() == [True] * 3 + [False] * 5
+
+
+@pytest.fixture
+def longlive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nowhere: None) -> Path:
+    """A folder with every file of a narrow LongLive, and an empty cache."""
+    write_longlive(tmp_path / "models")
+    monkeypatch.setenv("VACESTREAM_MODELS", str(tmp_path / "models"))
+    monkeypatch.setenv("VACESTREAM_CACHE", str(tmp_path / "cache"))
+    config = {"vae": VAE, "text_encoder": TEXT, "tokenizer": weight_table.WAN_CONFIG["tokenizer"]}
+    monkeypatch.setitem(MODELS, LONGLIVE.name, replace(MODELS[LONGLIVE.name], config=config))
+    return tmp_path / "models" / "Wan-AI" / "Wan2.1-T2V-1.3B"
+
+
+def load_for(*prompts: str) -> Pipeline:
+    return load_pipeline(
+        replace(LONGLIVE, transformer=WAN_1_3B), CPU, torch.float32, [CONTEXT], prompts=prompts
+    )
+
+
+def test_prompts_that_were_embedded_need_no_encoder_and_no_file_of_it(longlive: Path) -> None:
+    first = load_for("a knight", "a").text
+    assert first.encoder is None
+    want = first("a  knight\n"), first("a")
+    assert (want[0].abs().sum(-1) > 0).tolist() == [True] * 3 + [False] * 5
+    text = longlive / "models_t5_umt5-xxl-enc-bf16.pth"
+    moved = text.rename(text.with_name("away"))
+    (longlive / "google" / "umt5-xxl" / "tokenizer.json").rename(text.with_name("tokenizer"))
+    second = load_for("a", "a knight").text
+    assert all(torch.equal(second(prompt), one) for prompt, one in zip(("a knight", "a"), want, strict=True))
+    with pytest.raises(
+        ModelError, match=r"longlive-1.3b: text: .*run `vacestream models pull longlive-1.3b`"
+    ):
+        load_for("a", "a new knight")
+    text.with_name("tokenizer").rename(longlive / "google" / "umt5-xxl" / "tokenizer.json")
+    weights = {key: value + 1 for key, value in torch.load(moved).items()}
+    torch.save(weights, text)
+    assert not torch.equal(load_for("a").text("a"), want[1])
 
 
 def test_all_missing_files_are_named_with_the_command_that_brings_them(nowhere: None) -> None:

@@ -19,13 +19,14 @@ from vacestream.errors import ModelError
 from vacestream.models import checkpoint
 from vacestream.models.device import slow_in_3d
 from vacestream.models.flat import flatten
+from vacestream.models.kept_text import KeptText, fingerprint
 from vacestream.models.key_maps import UMT5_KEYS, VAE_KEYS, WAN_KEYS, KeyMap
 from vacestream.models.lora import Lora, merge, read_lora, read_users_lora
 from vacestream.models.text import TextEncoder
 from vacestream.models.transformer import CausalWan, make_causal
 from vacestream.models.vace import ContextAdapter
 from vacestream.pipelines import PipelineSpec, Transformer
-from vacestream.weights import CONTEXT, Found, find
+from vacestream.weights import CONTEXT, EMBEDDED, MODELS, TEXT, Found, find, look_up, model
 
 Config = Mapping[str, Any]
 """What a class of diffusers or transformers is built from."""
@@ -40,7 +41,7 @@ class Pipeline:
     adapter: ContextAdapter | None
     """What new streams start with; None for the bare base."""
     vae: AutoencoderKLWan
-    text: TextEncoder
+    text: TextEncoder | KeptText
     device: torch.device
     dtype: torch.dtype
 
@@ -51,13 +52,20 @@ def load_pipeline(
     dtype: torch.dtype,
     left_out: Collection[str] = (),
     loras: Sequence[tuple[Path, float]] = (),
+    prompts: Sequence[str] | None = None,
 ) -> Pipeline:
     """Load the parts of a row that are not left out, with users' LoRA files and their scales merged in.
 
-    ModelError names what is missing or wrong.
+    Where all `prompts` are known, they are embedded first, and the text encoder is gone before the rest
+    comes; its files may be absent if it has seen them before. ModelError names what is missing or wrong.
     """
-    size, (found, config) = spec.transformer, find(spec.name, without=left_out)
+    size = spec.transformer
+    kept = None if prompts is None or spec.name in EMBEDDED else keep_text(spec, device, dtype)
+    unneeded = TEXT if kept is not None and kept.has(prompts or ()) else ()
+    found, config = find(spec.name, without=[*left_out, *unneeded])
     changes = read_loras(loras, size)
+    if kept is not None:
+        kept.prepare(prompts or ())
     transformer = load_transformer(
         size, found["transformer"], device, dtype, lora=found.get("lora"), changes=changes
     )
@@ -66,11 +74,33 @@ def load_pipeline(
         transformer=make_causal(transformer),
         adapter=load_adapter(size, found[CONTEXT], device, dtype, changes) if CONTEXT in found else None,
         vae=load_vae(config["vae"], found["vae"], device, dtype),
-        text=TextEncoder(
-            load_tokenizer(config["tokenizer"], found["tokenizer"]),
-            load_text_encoder(config["text_encoder"], found["text"], device, dtype),
-            size.text_len,
-        ),
+        text=kept or load_text(spec, device, dtype),
+        device=device,
+        dtype=dtype,
+    )
+
+
+def load_text(spec: PipelineSpec, device: torch.device, dtype: torch.dtype) -> TextEncoder:
+    """A row's tokenizer and text encoder."""
+    rest = [part for part in model(spec.name).parts if part not in TEXT] if spec.name in MODELS else []
+    found, config = find(spec.name, without=rest)
+    return TextEncoder(
+        load_tokenizer(config["tokenizer"], found["tokenizer"]),
+        load_text_encoder(config["text_encoder"], found["text"], device, dtype),
+        spec.transformer.text_len,
+    )
+
+
+def keep_text(spec: PipelineSpec, device: torch.device, dtype: torch.dtype) -> KeptText:
+    """A row's text encoder, loaded for prompts that are new and not for those that it has seen."""
+    rows = [model(spec.name).parts[part] for part in TEXT]
+    paths = [path for row in rows if (path := look_up(row))]
+    published = [(row.files[0].repo, row.files[0].path, row.files[0].sha256) for row in rows]
+    return KeptText(
+        partial(load_text, spec, device, dtype),
+        facts={"encoder": published, "dtype": str(dtype), "device": device.type},
+        made_from=fingerprint(paths) if len(paths) == len(rows) else None,
+        length=spec.transformer.text_len,
         device=device,
         dtype=dtype,
     )

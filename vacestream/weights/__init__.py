@@ -1,10 +1,10 @@
 """Files of weights: which each model is loaded from, where they lie here, how they come here."""
 
-from vacestream.weights.places import CONTEXT, FOLDER, Found, find, look_up, model
+from vacestream.weights.places import CONTEXT, FOLDER, TEXT, Found, find, look_up, model
 from vacestream.weights.rows import File, Model, Part
 from vacestream.weights.table import ANNOTATORS, EMBEDDED, MODELS, PIPELINES, VAES, WAN_CONFIG
 
 __all__ = [
-    "ANNOTATORS", "CONTEXT", "EMBEDDED", "FOLDER", "MODELS", "PIPELINES", "VAES", "WAN_CONFIG", "File",
-    "Found", "Model", "Part", "find", "look_up", "model",
+    "ANNOTATORS", "CONTEXT", "EMBEDDED", "FOLDER", "MODELS", "PIPELINES", "TEXT", "VAES", "WAN_CONFIG",
+    "File", "Found", "Model", "Part", "find", "look_up", "model",
 ]  # fmt: skip

@@ -18,6 +18,9 @@ FOLDER = "VACESTREAM_MODELS"
 CONTEXT = "vace"
 """The part of a pipeline that only references, controls, masks and anchors need."""
 
+TEXT = ("text", "tokenizer")
+"""The parts that only a prompt which was never embedded needs."""
+
 _EMBEDDED_FILES = {
     "transformer": "causal.safetensors",
     "vace": "vace.safetensors",
@@ -46,17 +49,18 @@ def model(name: str) -> Model:
 
 
 def find(
-    name: str, *, without: Collection[str] = ()
+    name: str, *, without: Collection[str] = (), optional: Collection[str] = ()
 ) -> tuple[dict[str, Found], Mapping[str, Mapping[str, Any]]]:
-    """The files of a model by part, and its config; ModelError names all that are missing."""
+    """The files of a model by part, and its config; ModelError names all that are missing, but `optional`."""
     if name in EMBEDDED:
         found, config = _embedded(name)
         return {part: file for part, file in found.items() if part not in without}, config
     row = model(name)
     wanted = {part: row.parts[part] for part in row.parts if part not in without}
     paths = {part: look_up(wanted[part]) for part in wanted}
-    if missing := [_bring(name, part, wanted[part]) for part, path in paths.items() if path is None]:
-        raise ModelError("\n".join(missing))
+    lost = [part for part, path in paths.items() if path is None and part not in optional]
+    if lost:
+        raise ModelError("\n".join(_bring(name, part, wanted[part]) for part in lost))
     found = {
         part: Found(path, wanted[part].entry, wanted[part].alpha) for part, path in paths.items() if path
     }
