@@ -101,8 +101,10 @@ def _pieces(streams: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _open(job: Job, stack: ExitStack) -> dict[str, Any]:
     """The streams that the files get."""
+    from vacestream.annotators.kept import Taken, kept
     from vacestream.annotators.stream import Annotated
     from vacestream.annotators.view import View, at_rate
+    from vacestream.media.info import as_fraction
     from vacestream.media.probe import probe
     from vacestream.media.sources import open_source
 
@@ -121,7 +123,13 @@ def _open(job: Job, stack: ExitStack) -> dict[str, Any]:
         return streams
     view = View(at_rate(source.fps), source.size, num_frames=source.num_frames)
     made = make(job.row, job.parameters, view)
-    return {next(iter(job.files)): Annotated(source, made, job.row.lead)}
+    taken = Taken(
+        job.where, source.size, source.fps, source.num_frames,
+        start=as_fraction(start or 0), end=None if end is None else as_fraction(end),
+    )  # fmt: skip
+    signal_source = kept(job.row, job.parameters, taken, lambda: Annotated(source, made, job.row.lead))
+    stack.callback(signal_source.close)
+    return {next(iter(job.files)): signal_source}
 
 
 def _read(name: str, parameters: type[Model], settings: Mapping[str, str]) -> Model:

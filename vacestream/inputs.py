@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from vacestream.annotators import ANNOTATORS, annotator
+from vacestream.annotators.kept import Taken, kept
 from vacestream.annotators.masks import filled
 from vacestream.annotators.stream import Annotated
 from vacestream.annotators.view import View
@@ -111,11 +112,40 @@ def _open_control(plan: Plan, control: Control, stack: ExitStack) -> Source:
     if control.boxes is not None:
         made = annotator(control.signal, view=_view(plan), boxes=control.boxes)
         return Annotated(_blank(plan), made)
-    if control.from_ is not None:
-        source = _open(plan, control.from_, stack, signal)
-    else:
-        source = open_input(plan, stack, signal)
-    return source if exact else Annotated(source, annotator(control.signal), ANNOTATORS[control.signal].lead)
+
+    def footage() -> Source:
+        if control.from_ is not None:
+            return _open(plan, control.from_, stack, signal)
+        return open_input(plan, stack, signal)
+
+    if exact:
+        return footage()
+    row = ANNOTATORS[control.signal]
+    source = kept(
+        row,
+        row.parameters(),
+        _taken(plan, control),
+        lambda: Annotated(footage(), annotator(control.signal), row.lead),
+    )
+    stack.callback(source.close)
+    return source
+
+
+def _taken(plan: Plan, control: Control) -> Taken:
+    """The frames that a signal is made from."""
+    assert plan.size is not None
+    assert plan.fps is not None
+    given = plan.recipe.input if control.from_ is None else None
+    return Taken(
+        control.from_ or (given.path if given else ""),
+        plan.size,
+        plan.fps,
+        plan.num_frames,
+        start=(plan.seconds(given.start) if given else None) or Fraction(0),
+        end=plan.seconds(given.end) if given else None,
+        fit=plan.recipe.fit,
+        at_end=(given.at_end if given else None) or "stop",
+    )
 
 
 def _open_mask(plan: Plan, mask: Mask, stack: ExitStack) -> Source | Inverted:

@@ -1,11 +1,8 @@
 """What a render tells -> NAME.json beside each output: how it was made, and everything to make it again."""
 
-import hashlib
 import json
 import platform
-import re
-from collections.abc import Callable, Collection, Iterable
-from functools import lru_cache
+from collections.abc import Callable, Collection
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -13,7 +10,7 @@ from typing import Any
 from vacestream.errors import OutputError, VacestreamError
 from vacestream.events import Event, Report
 from vacestream.footage import named_media
-from vacestream.media.probe import image_paths, kind_of
+from vacestream.media.hashes import content, sha256
 from vacestream.models.device import DTYPES, pick_device, pick_dtype
 from vacestream.needs import parts_left_out
 from vacestream.plan import Plan
@@ -109,30 +106,7 @@ def input_hashes(recipe: Recipe) -> dict[str, str]:
     named = [(".".join(map(str, key)), where) for key, where in named_media(recipe)]
     named += [(f"output.{i}.audio", output.audio or "none") for i, output in enumerate(recipe.output)]
     files = [(key, where) for key, where in named if media_kind(where) == "file" and where not in WORDS]
-    return {
-        key: _together(image_paths(where)) if kind_of(where) == "images" else sha256(Path(where))
-        for key, where in files
-    }
-
-
-def sha256(path: Path) -> str:
-    """The hash of a file, computed once; Hugging Face's cache names large files by it."""
-    real = path.resolve()
-    if real.parent.name == "blobs" and re.fullmatch(r"[0-9a-f]{64}", real.name):
-        return real.name
-    stat = real.stat()
-    return _digest(real, stat.st_size, stat.st_mtime_ns)
-
-
-@lru_cache(maxsize=256)
-def _digest(path: Path, _size: int, _modified: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _together(paths: Iterable[Path]) -> str:
-    """One hash of several files in order: the sha256 of theirs, a line each."""
-    return hashlib.sha256("".join(f"{sha256(path)}\n" for path in paths).encode()).hexdigest()
+    return {key: content(where) for key, where in files}
 
 
 def installed(package: str) -> str:

@@ -34,6 +34,8 @@ class Row:
     """Frames that the first piece has, where there are as many."""
     viewed: bool = False
     """Its parameters speak of moments and pixels of the footage, so it is told the View."""
+    kept: bool = False
+    """Whether it goes into the cache: it costs more to make than to write and read once (measured)."""
     recipe: str = ""
     """The keys of a recipe that ask for it."""
 
@@ -63,6 +65,7 @@ class Row:
             "licence": self.licence,
             "weights": [part.to_dict() for part in self.parts],
             "packages": list(self.packages),
+            "kept": self.kept,
             "built": self.built,
             "recipe": self.recipe,
         }
