@@ -11,11 +11,13 @@ import typer
 
 from vacestream.cli import (
     annotate,
+    cache,
     doctor,
     init,
     models,
     pipelines,
     plan,
+    presets,
     preview,
     render,
     schema,
@@ -49,10 +51,20 @@ def _piped(command: Callable[..., None]) -> Callable[..., None]:
 
 for _command in (
     render.render, annotate.annotate, plan.plan, preview.preview, validate.validate, init.init, tasks.tasks,
-    pipelines.pipelines, schema.schema, doctor.doctor,
+    pipelines.pipelines, presets.presets, schema.schema, doctor.doctor,
 ):  # fmt: skip
     app.command()(_piped(_command))
 models.register(app, _piped)
+
+GROUPS: dict[str, tuple[str, tuple[Callable[..., None], ...]]] = {
+    "cache": ("Show or clear what is kept between runs.", (cache.ls, cache.clear)),
+}
+"""Commands that stand behind another: its name -> what it does, and they."""
+for _name, (_help, _commands) in GROUPS.items():
+    _group = typer.Typer(help=_help, no_args_is_help=True, rich_markup_mode=None)
+    for _command in _commands:
+        _group.command()(_piped(_command))
+    app.add_typer(_group, name=_name)
 
 
 def _show_version(wanted: bool) -> None:

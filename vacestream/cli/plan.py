@@ -63,7 +63,7 @@ def origins(made: "Plan") -> dict[str, tuple[str, str]]:
     rows: dict[str, tuple[str, str]] = {}
     said = made.recipe.resolved()
     for key, default in made.recipe.model_dump(mode="json", exclude_defaults=False).items():
-        value, origin = said.get(key, default), made.recipe.origin((key,))
+        value, origin = said.get(key, default), ", ".join(made.recipe.origins((key,)))
         if origin or default is not None:
             rows[key] = (
                 json_text.dumps(value) if isinstance(value, list | dict) else str(value),

@@ -17,6 +17,7 @@ from pydantic import (
 )
 from pydantic import WithJsonSchema as Schema
 
+from vacestream import presets
 from vacestream.errors import RecipeError
 from vacestream.pipelines import PIPELINES
 from vacestream.recipe.base import Model, OneOrMore, Ratio, Scale
@@ -164,7 +165,7 @@ class Recipe(Model):
     mode: Literal["stream", "batch"] = "stream"
     """Chunk by chunk, or the whole clip at once."""
     preset: str | None = None
-    """A recipe to start from: a file, relative to this one."""
+    """A recipe to start from: a name that `vacestream presets` lists, or a file, relative to this one."""
     loras: Annotated[tuple[Lora, ...], OneOrMore()] = ()
     """Low-rank changes of the base pipeline."""
     vae: Literal["wan", "tae", "light"] = "wan"
@@ -199,6 +200,16 @@ class Recipe(Model):
         place = self._document.places.get(key)
         return str(place) if place else None
 
+    def origins(self, key: Key) -> tuple[str, ...]:
+        """The place of this key, then one of each other file or option that set a part of it."""
+        places = self._document.places
+        first = places.get(key)
+        found = {first.name: str(first)} if first else {}
+        for known, place in places.items():
+            if known[: len(key)] == key:
+                found.setdefault(place.name, str(place))
+        return tuple(found.values())
+
     def resolved(self, folder: Path | None = None) -> dict[str, Any]:
         """All that was said, as plain data that reads back, in this folder, as the same recipe."""
         recipe = self if folder is None else relative_to(self, folder)
@@ -216,6 +227,8 @@ def load_recipe(
 ) -> Recipe:
     """Read a recipe file, `-` (stdin), YAML text or plain data; `--set` on top, settings beneath."""
     document = _document(source, name)
+    for value in [value for dotted, value in overrides if dotted == "preset"]:
+        document = with_override(document, Recipe, "preset", value)
     for depth in range(MAX_PRESETS + 1):
         preset = document.data.pop("preset", None)
         if preset is None:
@@ -224,9 +237,10 @@ def load_recipe(
             raise document.error(("preset",), "presets stand on each other without end; leave one out")
         document = _on_preset(document, preset)
     if machine is not None:
-        document = merged(machine, document)
+        document = merged(machine, document, Recipe)
     for dotted, value in overrides:
-        document = with_override(document, Recipe, dotted, value)
+        if dotted != "preset":
+            document = with_override(document, Recipe, dotted, value)
     return read_recipe(document)
 
 
@@ -274,10 +288,15 @@ def _decoded(content: bytes, name: str) -> str:
 
 
 def _on_preset(document: Document, preset: Any) -> Document:
-    place = document.place(("preset",))
     if not isinstance(preset, str):
-        raise document.error(("preset",), f"{shown(preset)} is not a file name; name a recipe file")
-    path = place.folder / preset
-    if not path.is_file():
-        raise document.error(("preset",), f"there is no recipe {path}; name a file, relative to this one")
-    return merged(_document(path, None), document)
+        raise document.error(("preset",), f"{shown(preset)} is no preset; write a name or a recipe file")
+    if presets.is_file(preset):
+        path = document.place(("preset",)).folder / preset
+        if not path.is_file():
+            raise document.error(("preset",), f"there is no recipe {path}; name a file, relative to this one")
+        return merged(_document(path, None), document, Recipe)
+    try:
+        base = presets.named(preset).document
+    except ValueError as error:
+        raise document.error(("preset",), str(error)) from error
+    return merged(base, document, Recipe)

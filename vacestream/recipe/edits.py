@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from pydantic.fields import FieldInfo
+
 from vacestream.errors import RecipeError
 from vacestream.recipe.base import Model
 from vacestream.recipe.shape import Shape, fields, shape
@@ -11,14 +13,21 @@ from vacestream.recipe.text import Document, Key, Place, read_value
 _OPTIONS = {"input": "-i", "output": "-o"}
 
 
-def merged(base: Document, top: Document) -> Document:
-    """The recipe on top of its preset: mappings join, everything else is replaced."""
+def merged(base: Document, top: Document, root: type[Model]) -> Document:
+    """The recipe on top of its preset: mappings join, short forms too, everything else is replaced."""
     places = dict(base.places)
 
-    def join(below: Any, above: Any, key: Key) -> Any:
+    def join(below: Any, above: Any, key: Key, at: Shape) -> Any:
+        below, above = _alike(below, above, at)
         if isinstance(below, dict) and isinstance(above, dict):
+            places.update({(*key, name): base.place((*key, name)) for name in below})
             places[key] = top.place(key)
-            both = {name: join(below[name], above[name], (*key, name)) for name in below if name in above}
+            known = fields(at.part) if at.part else {}
+            both = {
+                name: join(below[name], above[name], (*key, name), _shape_of(known.get(name)))
+                for name in below
+                if name in above
+            }
             for name in set(above) - set(below):
                 adopt((*key, name))
             return {**below, **above, **both}
@@ -29,9 +38,23 @@ def merged(base: Document, top: Document) -> Document:
         for old in [known for known in places if known[: len(key)] == key]:
             del places[old]
         places.update({known: place for known, place in top.places.items() if known[: len(key)] == key})
+        places.setdefault(key, top.place(key))
 
-    data = join(base.data, top.data, ())
+    data = join(base.data, top.data, (), Shape(root, False, False))
     return Document(data, places)
+
+
+def _alike(below: Any, above: Any, at: Shape) -> tuple[Any, Any]:
+    """Both spelled out where one is a mapping and the other the value of its main key."""
+    if isinstance(below, dict) and isinstance(above, str | int | float):
+        return below, _spelled_out(above, at) or above
+    if isinstance(above, dict) and isinstance(below, str | int | float):
+        return _spelled_out(below, at) or below, above
+    return below, above
+
+
+def _shape_of(info: FieldInfo | None) -> Shape:
+    return shape(info) if info else Shape(object, False, False)
 
 
 def with_override(document: Document, root: type[Model], dotted: str, value: Any) -> Document:
@@ -70,8 +93,7 @@ def _set(old: Any, at: Shape, names: list[str], value: Any, option: str, way: li
     if at.part is None and not isinstance(old, dict | None):
         raise RecipeError(f"{option}: there is nothing named {name!r} in a single value; shorten the key")
     mapping = dict(old) if isinstance(old, dict) else _spelled_out(old, at)
-    info = fields(at.part).get(name) if at.part else None
-    inner = shape(info) if info else Shape(object, False, False)
+    inner = _shape_of(fields(at.part).get(name) if at.part else None)
     way.append(name)
     new = _set(mapping.get(name), inner, rest, value, option, way)
     return {**mapping, name: new} if new is not None else {k: v for k, v in mapping.items() if k != name}
