@@ -13,6 +13,7 @@ from vacestream.footage import named_media
 from vacestream.media.hashes import content, sha256
 from vacestream.models.device import DTYPES, pick_device, pick_dtype
 from vacestream.needs import parts_left_out
+from vacestream.pace import Watch
 from vacestream.plan import Plan
 from vacestream.recipe import Recipe
 from vacestream.recipe.shape import WORDS
@@ -32,8 +33,10 @@ class Recorder:
         self.chunks: list[dict[str, Any]] = []
         self.warnings: list[str] = []
         self._frame = 0
+        self._watch = Watch(plan)
 
     def __call__(self, event: Event) -> None:
+        self._watch.see(event)
         match event.kind:
             case "chunk":
                 timed = {key: value for key, value in event.data.items() if isinstance(value, float)}

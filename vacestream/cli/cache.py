@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vacestream.cli.options import JsonOption, say
+from vacestream.cli.options import JsonOption, say, told_bytes
 from vacestream.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ def ls(json: JsonOption = False) -> None:
         return
     for entry in found:
         used = _age(time.time() - entry.used)
-        print(f"{entry.kind:<12} {_size(entry.num_bytes):>9}  used {used:>4} ago  {entry.name}")
-    say(f"{len(found)} files, {_size(total)} of {_size(most)}, in {cache.root()}")
+        print(f"{entry.kind:<12} {told_bytes(entry.num_bytes):>9}  used {used:>4} ago  {entry.name}")
+    say(f"{len(found)} files, {told_bytes(total)} of {told_bytes(most)}, in {cache.root()}")
 
 
 def clear(
@@ -49,7 +49,7 @@ def clear(
         rows = [_row(entry) for entry in gone]
         print(json_text.dumps({"schema": "vacestream.cache/1", "bytes": total, "removed": rows}, indent=2))
         return
-    say(f"removed {len(gone)} files, {_size(total)}")
+    say(f"removed {len(gone)} files, {told_bytes(total)}")
 
 
 def _row(entry: "Entry") -> dict[str, Any]:
@@ -75,10 +75,3 @@ def _age(seconds: float) -> str:
         ((name, length) for name, length in reversed(AGES.items()) if seconds >= length), ("s", 1)
     )
     return f"{max(0, seconds) / length:.0f}{unit}"
-
-
-def _size(count: int) -> str:
-    for power, unit in ((9, "GB"), (6, "MB"), (3, "kB")):
-        if count >= 10**power:
-            return f"{count / 10**power:.1f} {unit}"
-    return f"{count} B"

@@ -110,6 +110,14 @@ def summary(plan: "Plan") -> str:
     return f"{plan.recipe.name}: {plan.task}, {size}, {length}, pipeline {plan.spec.name} -> {paths}"
 
 
+def told_bytes(count: int) -> str:
+    """Bytes as a disk counts them."""
+    for power, unit in ((9, "GB"), (6, "MB"), (3, "kB")):
+        if count >= 10**power:
+            return f"{count / 10**power:.1f} {unit}"
+    return f"{count} B"
+
+
 def say(text: str) -> None:
     """A line for people."""
     print(text, file=sys.stderr, flush=True)

@@ -15,10 +15,12 @@ from vacestream.cli.options import (
     Recipes,
     SetOption,
     summary,
+    told_bytes,
 )
 from vacestream.cli.options import load as load_all
 
 if TYPE_CHECKING:
+    from vacestream.estimates import Estimate
     from vacestream.plan import Plan
 
 MAX_ROWS = 12
@@ -46,12 +48,21 @@ def plan(
 
 def show_plans(plans: "list[Plan]", *, explain: bool, json: bool) -> None:
     """Plans on stdout: for people, or as one document."""
+    from vacestream.estimates import estimate
+
     if json:
-        documents = [{**made.to_dict(), **({"origins": origins(made)} if explain else {})} for made in plans]
+        documents = [
+            {
+                **made.to_dict(),
+                "estimates": estimate(made).to_dict(),
+                **({"origins": origins(made)} if explain else {}),
+            }
+            for made in plans
+        ]
         print(json_text.dumps(documents[0] if len(documents) == 1 else documents, indent=2))
         return
     for made in plans:
-        print("\n".join([summary(made), *_lines(made)]))
+        print("\n".join([summary(made), *_lines(made, estimate(made))]))
         if explain:
             rows = [(key, *row) for key, row in origins(made).items()]
             width = max(len(key) for key, _, _ in rows)
@@ -82,8 +93,8 @@ def origins(made: "Plan") -> dict[str, tuple[str, str]]:
     return rows
 
 
-def _lines(made: "Plan") -> list[str]:
-    lines = [f"  {name:<14} {value}" for name, value in _facts(made)]
+def _lines(made: "Plan", cost: "Estimate") -> list[str]:
+    lines = [f"  {name:<14} {value}" for name, value in (*_facts(made), *_costs(cost))]
     lines += [f"  not built yet: {note}" for note in made.notes]
     return [*lines, *_table(made)]
 
@@ -105,6 +116,20 @@ def _facts(made: "Plan") -> list[tuple[str, str]]:
         stages = ", ".join(f"{name} {_bytes(count)}" for name, count in working if count)
         facts.append(("peak", f"about {_bytes(made.memory.peak)}; activations by stage: {stages}"))
     return facts + [("also", path) for target in made.outputs for _, path in target.saves]
+
+
+def _costs(cost: "Estimate") -> list[tuple[str, str]]:
+    """Time, disk and downloads, as far as they are known."""
+    takes = "unknown until a render like it is done here"
+    if cost.pace and cost.seconds is not None:
+        takes = f"about {cost.seconds:.0f} s, as the last render like it ({cost.pace.num_frames} frames)"
+    costs = [("takes", takes)]
+    if cost.num_bytes:
+        costs.append(("disk", f"about {told_bytes(cost.num_bytes)}, an estimate"))
+    for need in cost.downloads:
+        size = "size not published" if need.num_bytes is None else told_bytes(need.num_bytes)
+        costs.append(("download", f"{need.part}: {need.file} of {need.repo}, {size}, {need.licence}"))
+    return costs
 
 
 def _table(made: "Plan") -> list[str]:
