@@ -1,6 +1,7 @@
 """The recipe language as a whole: what reads, what is refused and in which words, the schema."""
 
 import json
+import os
 import random
 import re
 from pathlib import Path
@@ -188,59 +189,67 @@ def test_presets_that_stand_on_each_other_are_refused(tmp_path: Path) -> None:
         load_recipe(tmp_path / "a.yaml")
 
 
-def edited(text: str, rng: random.Random) -> str:
-    """A recipe with one place changed as a careless hand would."""
-    odd = [
-        "",
-        "~",
-        "true",
-        "-1",
-        "1e999",
-        ".nan",
-        "[]",
-        "{}",
-        "{",
-        "'",
-        "\t",
-        "*a",
-        "!!int x",
-        "1:75",
-        "[[1]]",
-        ": ",
-        "#",
+ODD = (
+    "", "~", "true", "-1", "1e999", ".nan", "[]", "{}", "{", "'", "\t", "*a", "!!int x", "1:75", "[[1]]",
+    ": ", "#", "9" * 400, "\u0000", "\U0001f98a", "sprites:x", "preset: study", "<<: *a", "&a [*a]", "null",
+    "-0.0", "0x10",
+)  # fmt: skip
+
+
+def corpus() -> list[str]:
+    """Recipes that read: those of the tests, those that are shipped, and the shared ones where they are."""
+    shared = Path(os.environ.get("VACESTREAM_GOLDEN", "none")).parent / "design" / "recipes-corpus.yaml"
+    return [
+        *RECIPES,
+        *(path.read_text() for path in SHIPPED),
+        *(shared.read_text().split("---\n") if shared.is_file() else ()),
     ]
+
+
+def edited(text: str, rng: random.Random, recipes: list[str]) -> str:
+    """A recipe with one place changed as a careless hand would."""
     lines = text.split("\n")
     at = rng.randrange(len(lines))
-    match rng.randrange(5):
+    match rng.randrange(6):
         case 0:
             del lines[at]
         case 1:
-            lines.insert(at, rng.choice(rng.choice(RECIPES).split("\n")))
+            lines.insert(at, rng.choice(rng.choice(recipes).split("\n")))
         case 2:
-            lines[at] = re.sub(r":\s.*$", lambda _: ": " + rng.choice(odd), lines[at])
+            lines[at] = re.sub(r":\s.*$", lambda _: ": " + rng.choice(ODD), lines[at])
         case 3:
             lines[at] = "  " + lines[at]
+        case 4:
+            lines[at] = re.sub(r"[\w.]+(?=[^\w]*$)", lambda _: rng.choice(ODD), lines[at])
         case _:
             text = "\n".join(lines)
             at = rng.randrange(len(text) + 1)
-            return text[:at] + rng.choice(odd) + text[at + rng.randrange(4) :]
+            return text[:at] + rng.choice(ODD) + text[at + rng.randrange(4) :]
     return "\n".join(lines)
 
 
-def refusal_of(text: str) -> str:
+def judged(text: str) -> tuple[Recipe | None, str]:
+    """The recipe, or why it is refused."""
     try:
-        make_plan(load_recipe(text, name="r"), media=False).to_dict()
+        recipe = load_recipe(text, name="r")
+        make_plan(recipe, media=False).to_dict()
     except VacestreamError as refusal:
-        return str(refusal)
-    return ""
+        return None, str(refusal)
+    return recipe, ""
 
 
 def test_whatever_a_hand_does_to_a_recipe_it_reads_or_is_refused_with_a_line() -> None:
-    rng = random.Random(0)
-    refused = 0
-    for _ in range(200):
-        text = edited(rng.choice(RECIPES), rng)
-        refusal = refusal_of(text + "\n")
-        refused += bool(refusal)
-        assert all(re.match(r"r:\d+: .*; ", line) for line in refusal.splitlines()), text
-    assert 50 < refused < 200
+    rng, recipes, refused = random.Random(0), corpus(), 0
+    for _ in range(2000):
+        text = rng.choice(recipes)
+        for _ in range(rng.randrange(1, 4)):
+            text = edited(text, rng, recipes) + "\n"
+        recipe, refusal = judged(text)
+        refused += recipe is None
+        assert all(re.match(r"(r|preset \w+):\d+: .*; ", line) for line in refusal.splitlines()), (
+            text,
+            refusal,
+        )
+        if recipe:
+            assert load_recipe(recipe.resolved()).resolved() == recipe.resolved(), text
+    assert 500 < refused < 1800
