@@ -1,8 +1,18 @@
-"""Every test has a cache of its own, and leaves the user's alone."""
+"""Tests have a cache of their own, and leave the user's alone."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """For what is made once and used by several tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VACESTREAM_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.delenv("VACESTREAM_CACHE_LIMIT", raising=False)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -10,5 +20,4 @@ def cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempP
     """Where this test keeps what it keeps; nothing is there yet."""
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("VACESTREAM_CACHE", str(folder))
-    monkeypatch.delenv("VACESTREAM_CACHE_LIMIT", raising=False)
     return folder

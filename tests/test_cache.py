@@ -48,6 +48,20 @@ def test_the_folder_is_where_the_system_keeps_caches(
     assert cache.root() == Path(folder)
 
 
+def test_without_a_home_it_is_the_folder_for_what_may_go(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("XDG_CACHE_HOME", "LOCALAPPDATA", "VACESTREAM_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+
+    def nobody(path: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", nobody)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert cache.root() == tmp_path / "vacestream"
+
+
 def test_a_file_is_found_under_its_key_in_the_folder_of_its_kind_and_says_its_name() -> None:
     key = keep("big dance.flow", kind="annotations")
     keep("a fox", kind="embeddings")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from vacestream import cache, cli, pace
+from vacestream.errors import RecipeError
 from vacestream.estimates import estimate, needs
 from vacestream.events import Event
 from vacestream.pipelines import PIPELINES
@@ -68,6 +69,14 @@ def test_the_last_render_counts_and_one_chunk_is_a_measure_too(monkeypatch: pyte
     assert len(cache.entries()) == 1
     rendered(plan(TEXT.replace("64x64", "64x80")), monkeypatch, seconds=[], frames=[])
     assert len(cache.entries()) == 1
+
+
+def test_a_wrong_limit_of_the_cache_is_refused_before_a_render_not_behind_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("VACESTREAM_CACHE_LIMIT", "much")
+    with pytest.raises(RecipeError, match="VACESTREAM_CACHE_LIMIT"):
+        pace.Watch(plan())
 
 
 def test_a_measure_that_cannot_be_read_is_none(monkeypatch: pytest.MonkeyPatch) -> None:

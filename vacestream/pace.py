@@ -37,6 +37,7 @@ class Watch:
     """Times a render by its events; keeps its pace when it is done."""
 
     def __init__(self, plan: Plan) -> None:
+        cache.limit()  # refused now rather than when all is done
         self._plan, self._began = plan, perf_counter()
         self._marks: list[tuple[int, float]] = []
         """Frames done, and when."""
