@@ -99,16 +99,16 @@ def test_disk_is_a_rough_number_of_what_is_measured_and_else_unknown(
     assert estimate(plan(f"{TEXT}output: {output}\n")).num_bytes == num_bytes
 
 
-def test_downloads_are_the_files_that_are_not_here(models: Path) -> None:
-    text = "pipeline: longlive-1.3b\nprompt: x\nlength: 9f\nreferences: sprites:1\n"
-    cost = estimate(plan(text))
-    files = {need.file: need for need in cost.downloads}
-    vae = files["Wan2.1_VAE.pth"]
-    assert (vae.part, vae.licence) == ("vae", "Apache-2.0")
-    assert cost.download_bytes > 12e9
+def test_downloads_are_the_files_that_are_not_here_and_that_the_recipe_needs(models: Path) -> None:
+    text = "pipeline: longlive-1.3b\nprompt: x\nlength: 9f\n"
+    cost = estimate(plan(f"{text}references: sprites:1\n"))
+    rows = {row["part"]: row for row in cost.to_dict()["downloads"]}
+    assert (rows["vae"]["file"], rows["vae"]["licence"]) == ("Wan2.1_VAE.pth", "Apache-2.0")
+    assert cost.download_bytes == sum(row["bytes"] or 0 for row in rows.values()) > 10e9
     (models / "Wan2.1_VAE.pth").touch()
-    left = {need.file for need in estimate(plan(text)).downloads}
-    assert left == set(files) - {"Wan2.1_VAE.pth"}
+    left = {need.name for need in estimate(plan(f"{text}references: sprites:1\n")).downloads}
+    assert left == set(rows) - {"vae"}
+    assert {need.name for need in estimate(plan(text)).downloads} == left - {"vace"}
     assert estimate(plan()).downloads == ()
 
 
@@ -144,8 +144,12 @@ def test_every_pipeline_is_listed_with_its_state_its_files_and_whether_they_are_
     here = {need["part"]: need["present"] for need in rows["longlive-1.3b"]["weights"]}
     assert here["vae"]
     assert not here["transformer"]
-    keys = {"part", "repo", "file", "bytes", "licence", "present"}
+    keys = {"part", "repo", "file", "bytes", "sha256", "licence", "commercial", "present"}
     assert all(set(need) == keys for row in rows.values() for need in row["weights"])
+    assert cli.run(["tasks", "--json"]) == 0
+    nets = [need for row in json.loads(capsys.readouterr().out) for need in row["weights"]]
+    assert nets
+    assert all(set(need) == keys - {"part"} and not need["present"] for need in nets)
     assert cli.run(["pipelines"]) == 0
     out = capsys.readouterr().out
     missing = [need for need in needs("longlive-1.3b") if not need.here]

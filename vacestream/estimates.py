@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vacestream.needs import parts_needed
 from vacestream.pace import Pace, recall
 from vacestream.plan import Plan
 from vacestream.targets import Target
-from vacestream.weights import WEIGHTS, look_up
+from vacestream.weights import PIPELINES, Part, look_up
 
 BITS_A_PIXEL = {".mp4": 0.25, ".mov": 0.25, ".mkv": 6.0, ".png": 10.0, ".y4m": 12.0}
 """Of what is written, measured on footage to within a factor of 3 (scripts/LOG.md); only MP4 is lossy."""
@@ -17,20 +18,21 @@ CRF, CRF_HALVES = 18, 6
 
 @dataclass(frozen=True)
 class Need:
-    """One file of weights that a pipeline is loaded from."""
+    """One part of a model, and whether it is here."""
 
-    part: str
-    repo: str
-    file: str
-    num_bytes: int | None
-    """None: not published."""
-    licence: str
+    name: str
+    """transformer, vace, vae, ...; net, of an annotator."""
+    part: Part
     here: bool
+
+    @property
+    def num_bytes(self) -> int | None:
+        """Of the file that is fetched; None where it is not published."""
+        return self.part.files[0].num_bytes
 
     def to_dict(self) -> dict[str, Any]:
         """The file as plain data."""
-        told = {"part": self.part, "repo": self.repo, "file": self.file, "bytes": self.num_bytes}
-        return {**told, "licence": self.licence, "present": self.here}
+        return {"part": self.name, **self.part.to_dict(), "present": self.here}
 
 
 @dataclass(frozen=True)
@@ -64,24 +66,23 @@ def estimate(plan: Plan) -> Estimate:
     pace = recall(plan)
     sizes = [_written(plan, target) for target in plan.outputs]
     known = [size for size in sizes if size is not None]
+    parts = [_need(name, part) for (_, name), part in parts_needed(plan.recipe).items()]
     return Estimate(
         pace,
         pace.seconds(plan) if pace else None,
         _rounded(sum(known)) if len(known) == len(sizes) else None,
-        tuple(need for need in needs(plan.spec.name) if not need.here),
+        tuple(need for need in parts if not need.here),
     )
 
 
 def needs(pipeline: str) -> list[Need]:
-    """The files that a pipeline is loaded from; none where they come with the package."""
-    if pipeline not in WEIGHTS:
-        return []
-    parts = WEIGHTS[pipeline].parts
-    return [
-        Need(name, file.repo, file.path, file.num_bytes, part.licence, look_up(part) is not None)
-        for name, part in parts.items()
-        for file in part.files[:1]
-    ]
+    """What a pipeline is loaded from; nothing where that comes with the package."""
+    row = PIPELINES.get(pipeline)
+    return [_need(name, part) for name, part in row.parts.items()] if row else []
+
+
+def _need(name: str, part: Part) -> Need:
+    return Need(name, part, look_up(part) is not None)
 
 
 def _written(plan: Plan, target: Target) -> float | None:

@@ -54,16 +54,11 @@ for _command in (
     pipelines.pipelines, presets.presets, schema.schema, doctor.doctor,
 ):  # fmt: skip
     app.command()(_piped(_command))
-models.register(app, _piped)
 
-GROUPS: dict[str, tuple[str, tuple[Callable[..., None], ...]]] = {
-    "cache": ("Show or clear what is kept between runs.", (cache.ls, cache.clear)),
-}
-"""Commands that stand behind another: its name -> what it does, and they."""
-for _name, (_help, _commands) in GROUPS.items():
+for _name, _help, _commands in (models.GROUP, cache.GROUP):
     _group = typer.Typer(help=_help, no_args_is_help=True, rich_markup_mode=None)
-    for _command in _commands:
-        _group.command()(_piped(_command))
+    for _word, _inner in _commands.items():
+        _group.command(_word)(_piped(_inner))
     app.add_typer(_group, name=_name)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vacestream.cli.options import JsonOption, say, told_bytes
+from vacestream.cli.options import Group, JsonOption, say, told_bytes
 from vacestream.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ AGES = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 """Units of time, in seconds."""
 
 
-def ls(json: JsonOption = False) -> None:
+def list_cache(json: JsonOption = False) -> None:
     """List what is kept: kind, size, last use, source."""
     from vacestream import cache
 
@@ -34,7 +34,7 @@ def ls(json: JsonOption = False) -> None:
     say(f"{len(found)} files, {told_bytes(total)} of {told_bytes(most)}, in {cache.root()}")
 
 
-def clear(
+def clear_cache(
     older: Annotated[
         str | None, typer.Option("--older", metavar="T", help="Only what was not used for T: 12h, 30d, 8w.")
     ] = None,
@@ -50,6 +50,9 @@ def clear(
         print(json_text.dumps({"schema": "vacestream.cache/1", "bytes": total, "removed": rows}, indent=2))
         return
     say(f"removed {len(gone)} files, {told_bytes(total)}")
+
+
+GROUP: Group = "cache", "Show or clear what is kept between runs.", {"ls": list_cache, "clear": clear_cache}
 
 
 def _row(entry: "Entry") -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vacestream.cli.options import DebugOption, JsonOption, say
+from vacestream.cli.options import DebugOption, Group, JsonOption, say
 from vacestream.errors import ModelError
 
 if TYPE_CHECKING:
@@ -100,13 +100,11 @@ def remove_models(
         say(f"{part} stays: {other} needs it")
 
 
-def register(app: typer.Typer, wrap: Any) -> None:
-    """Add the commands to the command line."""
-    models = typer.Typer(no_args_is_help=True)
-    commands = {"ls": list_models, "pull": pull_models, "verify": verify_models, "rm": remove_models}
-    for name, command in commands.items():
-        models.command(name)(wrap(command))
-    app.add_typer(models, name="models", help="List, fetch, check and delete files of weights.")
+GROUP: Group = (
+    "models",
+    "List, fetch, check and delete files of weights.",
+    {"ls": list_models, "pull": pull_models, "verify": verify_models, "rm": remove_models},
+)
 
 
 def _verdicts(parts: Parts, *, missing: bool = False) -> "list[tuple[tuple[str, str], Verdict]]":

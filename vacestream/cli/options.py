@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 RENDERED = (".mp4", ".mkv", ".mov")
 """Endings of files that may carry the recipe that made them."""
+
+Group = tuple[str, str, dict[str, Callable[..., None]]]
+"""A command that others stand behind: its name, what it does, their words and they."""
 
 Recipes = Annotated[
     list[str], typer.Argument(metavar="RECIPE", help="Recipe files, videos or sidecars made by one, or -.")

@@ -53,4 +53,4 @@ def _state(row: "PipelineSpec", files: "list[Need]") -> str:
 
 
 def _licences(row: "PipelineSpec", files: "list[Need]") -> str:
-    return " and ".join(dict.fromkeys(need.licence for need in files)) or row.licence
+    return " and ".join(dict.fromkeys(need.part.licence for need in files)) or row.licence

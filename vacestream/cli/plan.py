@@ -128,7 +128,8 @@ def _costs(cost: "Estimate") -> list[tuple[str, str]]:
         costs.append(("disk", f"about {told_bytes(cost.num_bytes)}, an estimate"))
     for need in cost.downloads:
         size = "size not published" if need.num_bytes is None else told_bytes(need.num_bytes)
-        costs.append(("download", f"{need.part}: {need.file} of {need.repo}, {size}, {need.licence}"))
+        file = need.part.files[0]
+        costs.append(("download", f"{need.name}: {file.path} of {file.repo}, {size}, {need.part.licence}"))
     return costs
 
 

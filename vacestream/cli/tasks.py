@@ -1,7 +1,7 @@
 """`vacestream tasks`: what can be asked for, by VACE's names."""
 
 import json as json_text
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vacestream.cli.options import JsonOption
 
@@ -15,7 +15,7 @@ def tasks(json: JsonOption = False) -> None:
 
     rows = list(TASKS.values())
     if json:
-        print(json_text.dumps([row.to_dict() for row in rows], indent=2))
+        print(json_text.dumps([_data(row) for row in rows], indent=2))
         return
     group = ""
     for row in rows:
@@ -23,6 +23,14 @@ def tasks(json: JsonOption = False) -> None:
             group = row.group
             print(f"{group}")
         print(f"  {row.name:<18} {'built' if row.built else '-':<6} {row.summary}{_needs(row)}")
+
+
+def _data(row: "Row") -> dict[str, Any]:
+    """The row, and which of its weights are here."""
+    from vacestream.weights import look_up
+
+    weights = [{**part.to_dict(), "present": look_up(part) is not None} for part in row.parts]
+    return {**row.to_dict(), "weights": weights}
 
 
 def _needs(row: "Row") -> str:
