@@ -19,7 +19,10 @@ controls: [depth, {signal: pose, scale: 0.5}, {signal: gray, video: g.mp4}, {sig
 mask: {mode: bbox, bbox: [1, 2, 3, 4], invert: true, time: union}
 context_scale: 0.5
 timeline: {at: 2s, prompt: y}
-output: [{path: a.mp4, crf: 20, save: [sheet, control, mask], audio: m.mp3}, '-', b.mkv]
+output:
+  - {path: a.mp4, crf: 20, save: [sheet, control, mask], audio: m.mp3, size: 640x480, fps: 9/2}
+  - {path: b.mp4, codec: h265}
+  - {path: '-', format: rawvideo}
 device: cpu
 precision: fp32
 loras: [a.safetensors, {path: b.pt, scale: 0.5}]

@@ -3,6 +3,7 @@
 from fractions import Fraction
 
 from vacestream.errors import RecipeError
+from vacestream.footage import named_media
 from vacestream.recipe import Control, Mask, Recipe, Time
 from vacestream.recipe.text import Key
 from vacestream.recipe.values import is_still, media_kind
@@ -13,14 +14,28 @@ ONE_FRAME = Time(Fraction(1), "f")
 
 def refuse_contradictions(recipe: Recipe) -> None:
     """Refuse idle inputs and streams, missing inputs and lengths, two things at one frame."""
-    if recipe.input and recipe.input.path == "-" and recipe.origin(()) == "-:1":
-        raise recipe.error(("input", "path"), "stdin holds the recipe already; put one of the two in a file")
+    _refuse_stdin(recipe)
     _refuse_idle_input(recipe)
     _refuse_without_input(recipe)
     _refuse_idle_streams(recipe)
     _refuse_length(recipe)
     _refuse_two_at_once(recipe)
     _refuse_neither_way(recipe)
+
+
+def _refuse_stdin(recipe: Recipe) -> None:
+    """Stdin is read once, from start to end, for the recipe or for the input."""
+    named = [*named_media(recipe), *((("output", i, "audio"), o.audio) for i, o in enumerate(recipe.output))]
+    for key, where in named:
+        if where == "-" and key != ("input", "path"):
+            raise recipe.error(key, "stdin is read for the input only; name a file here")
+    if recipe.input is None or recipe.input.path != "-":
+        return
+    if recipe.origin(()) == "-:1":
+        raise recipe.error(("input", "path"), "stdin holds the recipe already; put one of the two in a file")
+    if recipe.input.at_end == "loop":
+        what = "stdin cannot be looped; write it to a file first, or say `at_end: hold`"
+        raise recipe.error(("input", "at_end"), what)
 
 
 def own_footage(control: Control) -> bool:

@@ -55,7 +55,7 @@ OPTIONAL = (
     Package("onnxruntime", "onnxruntime", "DWPose and salient masks"),
     Package("pyvirtualcam", "pyvirtualcam", "a virtual camera for live, as in OBS"),
 )
-ENCODERS = {"libx264": ".mp4", "ffv1": "lossless .mkv", "libx265": "H.265", "h264_nvenc": "H.264 on the GPU"}
+ENCODERS = {"libx264": ".mp4", "ffv1": "lossless .mkv", "libx265": "H.265", "prores_ks": "ProRes"}
 """What each encoder is for."""
 NEEDED_ENCODERS = ("libx264", "ffv1")
 
@@ -102,7 +102,7 @@ def _install(package: str) -> str:
 
 
 def _ffmpeg() -> Iterator[Finding]:
-    from vacestream.media import ffmpeg
+    from vacestream.media import ffmpeg, formats
 
     again = _install("--force-reinstall imageio-ffmpeg")
     try:
@@ -113,26 +113,12 @@ def _ffmpeg() -> Iterator[Finding]:
     yield Finding("ffmpeg", True, told.stdout.partition(" Copyright")[0].removeprefix("ffmpeg version "))
     for name, use in ENCODERS.items():
         needed = JOB_FAILED if name in NEEDED_ENCODERS else 0
-        words = _refusal(name)
+        words = formats.refusal(name)
         if words is None:
             yield Finding(f"encoder {name}", True, f"opens; for {use}", "", needed)
         else:
             instead = again if needed else ""
             yield Finding(f"encoder {name}", False, f"does not open ({words}); for {use}", instead, needed)
-
-
-def _refusal(encoder: str) -> str | None:
-    """Why an encoder does not take a frame; None when it does."""
-    from vacestream.media import ffmpeg
-
-    source = ["-f", "lavfi", "-i", "color=size=256x256:rate=1:duration=1"]
-    child = ffmpeg.start(
-        [*source, "-frames:v", "1", "-c:v", encoder, "-f", "null", "-"], stdin=None, stdout=None
-    )
-    status = child.end()
-    words = child.words()
-    child.log.close()
-    return None if status == 0 else (words[0].rpartition("] ")[2] if words else f"exit status {status}")
 
 
 def _devices() -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from vacestream.annotators.masks import filled
 from vacestream.annotators.stream import Annotated
 from vacestream.annotators.view import View
 from vacestream.condition import Pass, Steering
+from vacestream.errors import InputError
 from vacestream.frames import to_pixels
 from vacestream.media.fit import letterbox_on_white
 from vacestream.media.images import read_image
@@ -74,6 +75,15 @@ def open_input(plan: Plan, stack: ExitStack, signal: str | None = None) -> Sourc
     )
     stack.callback(source.close)
     return source
+
+
+def refuse_early_end(plan: Plan, num_frames: int) -> None:
+    """Refuse to call a video done whose footage, a stream, ended before the length that was asked for."""
+    if plan.num_frames is not None and num_frames < plan.num_frames:
+        what = (
+            f"ended after {num_frames} of {plan.num_frames} frames; shorten `length:`, or add `at_end: hold`"
+        )
+        raise InputError(str(plan.recipe.error(("input",), what)))
 
 
 def steering(plan: Plan) -> Callable[[Chunk], Steering]:
@@ -188,7 +198,8 @@ def _boxes(plan: Plan, mask: Mask) -> np.ndarray:
 def _view(plan: Plan) -> View:
     """How the input became frames of the output."""
     given = plan.recipe.input
-    native = probe(given.path).size if given and media_kind(given.path) == "file" else plan.size
+    known = given and media_kind(given.path) in ("file", "stdin")
+    native = probe(given.path).size if given and known else plan.size
 
     def frame(time: Time) -> float:
         at = frame_at(time, plan.spec, plan.fps)

@@ -9,11 +9,17 @@ from typing import Self
 
 import numpy as np
 
+from vacestream.encodings import shown_fps, shown_size
 from vacestream.errors import VacestreamError
+from vacestream.media.adapted import Adapted
+from vacestream.media.colour import Colour, colour_of
+from vacestream.media.probe import probe
 from vacestream.media.sinks import Sink, Tee, open_sink
 from vacestream.plan import Plan
+from vacestream.recipe.values import media_kind
 from vacestream.shown import Sheet, frames_of, masks_of
 from vacestream.soundtrack import sound_for
+from vacestream.targets import Target, keeps_a_part
 from vacestream.timeline import Chunk
 from vacestream.vcu import VCU
 
@@ -21,6 +27,32 @@ from vacestream.vcu import VCU
 def _view(word: str, chunk: Chunk, vcu: VCU) -> np.ndarray:
     """What is saved under this word: mask, control, control2, control3."""
     return masks_of(chunk, vcu) if word == "mask" else frames_of(chunk, vcu, int(word[7:] or 1) - 1)
+
+
+def _opened(plan: Plan, target: Target) -> Sink:
+    """The sink of one output, which takes frames as they are made."""
+    assert plan.size is not None
+    assert plan.fps is not None
+    size, fps = shown_size(target.output, plan.size), shown_fps(target.output, plan.fps)
+    sink = open_sink(
+        target.path,
+        size,
+        fps,
+        written=target.encoding,
+        crf=target.output.crf,
+        comment=json.dumps(plan.recipe.resolved(Path(target.path).parent)),
+        audio=sound_for(plan, target),
+        colour=_colour(plan),
+    )
+    unchanged = (size, fps) == (plan.size, plan.fps)
+    return sink if unchanged else Adapted(sink, plan.size, size, rate=fps / plan.fps)
+
+
+def _colour(plan: Plan) -> Colour | None:
+    """That of the input, where its own pixels are kept; None: our own."""
+    given = plan.recipe.input
+    keeps = keeps_a_part(plan.recipe) or plan.recipe.strength is not None
+    return colour_of(probe(given.path)) if given and keeps and media_kind(given.path) == "file" else None
 
 
 class Outputs:
@@ -42,10 +74,7 @@ class Outputs:
         self._saved: list[tuple[str, Sink]] = []
         try:
             for target in plan.outputs:
-                comment = json.dumps(plan.recipe.resolved(Path(target.path).parent))
-                crf, audio = target.output.crf, sound_for(plan, target)
-                sink = open_sink(target.path, plan.size, plan.fps, crf=crf, comment=comment, audio=audio)
-                self._sinks.append(sink)
+                self._sinks.append(_opened(plan, target))
                 for word, path in target.saves:
                     if word != "sheet":
                         self._saved.append((word, open_sink(path, plan.size, plan.fps)))

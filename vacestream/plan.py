@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from vacestream.contradictions import hold_or_shorten, no_length
+from vacestream.encodings import refuse_unopened
 from vacestream.errors import InputError, RecipeError
 from vacestream.footage import FREE, Footage, control_frames, input_frames, look_at, seconds
 from vacestream.memory import Memory, dtype_of, memory, tokens_per_latent
@@ -21,6 +22,9 @@ from vacestream.tasks import infer
 from vacestream.timeline import Chunk, chunks
 from vacestream.unbuilt import PLANNED, unbuilt
 from vacestream.ways import why_not_render
+
+if TYPE_CHECKING:
+    from vacestream.media.info import MediaInfo
 
 
 @dataclass(frozen=True)
@@ -144,6 +148,8 @@ def make_plan(recipe: Recipe, *, media: bool = True, built: bool = True) -> Plan
     )
     made = targets(recipe, task)
     refuse_silent(recipe, made, media=media)
+    if media:
+        refuse_unopened(recipe)
     return Plan(recipe, spec, task, size, fps, num_frames, changes, made, needs, why, tuple(refusals))
 
 
@@ -233,6 +239,9 @@ def _num_frames(
             why["num_frames"] = recipe.input.path if recipe.input else "the longest ready-made control"
         elif footage.infos and not recipe.input:
             raise no_length(recipe)
+        elif footage.info(("input", "path")) and (others or _timed_mask(footage)):
+            what = "is piped in and as long as it turns out to be; add `length:`, so that the others fit it"
+            raise recipe.error(("input", "path"), what)
         return given
     why["num_frames"] = f"`length: {recipe.length}`"
     free = recipe.extend or (recipe.input and recipe.input.at_end)
@@ -246,15 +255,20 @@ def _num_frames(
 def refuse_short(recipe: Recipe, footage: Footage, fps: Fraction, num_frames: int) -> None:
     """Refuse a ready-made control or mask that ends before the video does."""
     short = {} if recipe.extend else control_frames(recipe, footage, fps)
-    info = footage.info(("mask", "mask"))
-    if info is not None and info.num_frames not in (None, 1):
-        short |= {("mask", "mask"): info.frames_at(fps) or 0}
+    if mask := _timed_mask(footage):
+        short |= {("mask", "mask"): mask.frames_at(fps) or 0}
     for key, frames in short.items():
         if frames < num_frames:
             what = (
                 f"gives {frames} frames of {num_frames}; bring one as long as the video, or shorten `length:`"
             )
             raise InputError(str(recipe.error(key, what)))
+
+
+def _timed_mask(footage: Footage) -> "MediaInfo | None":
+    """The mask, where it is a video."""
+    info = footage.info(("mask", "mask"))
+    return None if info is None or info.num_frames in (None, 1) else info
 
 
 def _chunk(chunk: Chunk, num_frames: int) -> dict[str, int]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from vacestream.condition import make_vcus
 from vacestream.events import Event, Report, warnings_reported
-from vacestream.inputs import open_passes, steering
+from vacestream.inputs import open_passes, refuse_early_end, steering
 from vacestream.models.device import free_memory, pick_device, pick_dtype
 from vacestream.models.load import load_pipeline
 from vacestream.needs import parts_left_out
@@ -36,6 +36,7 @@ def render(plan: Plan, *, report: Report) -> None:
             outputs.write(frames)
             frame += len(frames)
             report(Event("chunk", frame, chunk.index + 1, timing.lap()))
+        refuse_early_end(plan, frame)
     report(Event("done", frame, plan.num_chunks or 0, {"outputs": outputs.files}))
 
 

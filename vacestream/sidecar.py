@@ -11,6 +11,7 @@ from vacestream.errors import OutputError, VacestreamError
 from vacestream.events import Event, Report
 from vacestream.footage import named_media
 from vacestream.media.hashes import content, sha256
+from vacestream.media.stream import is_stream
 from vacestream.models.device import DTYPES, pick_device, pick_dtype
 from vacestream.needs import parts_left_out
 from vacestream.pace import Watch
@@ -105,11 +106,11 @@ def weight_hashes(pipeline: str, left_out: Collection[str] = ()) -> dict[str, di
 
 
 def input_hashes(recipe: Recipe) -> dict[str, str]:
-    """The key that names a file -> the sha256 of what it names."""
+    """The key that names a file -> the sha256 of what it names; a pipe is gone when it was read."""
     named = [(".".join(map(str, key)), where) for key, where in named_media(recipe)]
     named += [(f"output.{i}.audio", output.audio or "none") for i, output in enumerate(recipe.output)]
     files = [(key, where) for key, where in named if media_kind(where) == "file" and where not in WORDS]
-    return {key: content(where) for key, where in files}
+    return {key: content(where) for key, where in files if not is_stream(where)}
 
 
 def installed(package: str) -> str:

@@ -1,7 +1,6 @@
 """The outputs of a plan -> the sound of each: the input's, as far as its pictures go, or a file's."""
 
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vacestream.errors import InputError
@@ -14,12 +13,9 @@ if TYPE_CHECKING:
     from vacestream.plan import Plan
 
 
-def holds_sound(path: str) -> bool:
+def holds_sound(target: Target) -> bool:
     """Whether an output can carry sound: a video file, no pictures, no y4m."""
-    from vacestream.media.encoder import CODECS
-    from vacestream.media.sinks import sink_kind
-
-    return sink_kind(path) == "video" and bool(CODECS[Path(path).suffix.lower()].copies)
+    return target.encoding is not None and bool(target.encoding.container.sound)
 
 
 def refuse_silent(recipe: Recipe, made: tuple[Target, ...], *, media: bool) -> None:
@@ -28,7 +24,7 @@ def refuse_silent(recipe: Recipe, made: tuple[Target, ...], *, media: bool) -> N
         asked, key = target.output.audio, ("output", i, "audio")
         if asked in (None, "none"):
             continue
-        if target.output.kind in ("file", "stdin") and not holds_sound(target.path):
+        if target.output.kind in ("file", "stdin") and not holds_sound(target):
             what = f"{target.path} holds no sound; write an .mp4 or .mkv, or leave `audio:` out"
             raise recipe.error(key, what)
         where = recipe.input.path if asked == "source" and recipe.input else asked
@@ -44,7 +40,7 @@ def sound_for(plan: "Plan", target: Target) -> "Audio | None":
     """What is laid under the frames of this output; None: it is silent."""
     from vacestream.media.sound import Audio
 
-    if plan.num_frames is None or not holds_sound(target.path):
+    if plan.num_frames is None or not holds_sound(target):
         return None
     assert plan.fps is not None
     duration = plan.num_frames / plan.fps

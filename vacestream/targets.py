@@ -4,9 +4,13 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from itertools import combinations
 from pathlib import Path
 
+from vacestream.encodings import how_written
 from vacestream.errors import OutputError, RecipeError
+from vacestream.media.formats import Encoding
+from vacestream.media.stream import is_stream
 from vacestream.recipe import Output, Recipe
 from vacestream.recipe.values import media_kind
 
@@ -23,6 +27,8 @@ class Target:
 
     path: str
     output: Output
+    encoding: Encoding | None = None
+    """How a video is written; None: pictures, or what only `live` writes."""
     saves: tuple[tuple[str, str], ...] = ()
     """What is saved beside it -> its path."""
     sidecar: str | None = None
@@ -52,8 +58,13 @@ def targets(recipe: Recipe, task: str) -> tuple[Target, ...]:
 
 
 def refuse_shared(jobs: Iterable[tuple[Recipe, tuple[Target, ...]]]) -> None:
-    """Refuse two jobs that would write one file."""
+    """Refuse two jobs that would write one file, or read one pipe."""
+    jobs = tuple(jobs)
     _refuse_twice((recipe, i, target) for recipe, made in jobs for i, target in enumerate(made))
+    piped = [recipe for recipe, _ in jobs if recipe.input and is_stream(recipe.input.path)]
+    for one, other in combinations(piped, 2):
+        if one.input and other.input and one.input.path == other.input.path:
+            raise other.error(("input", "path"), "is piped in, which can be read once; render one recipe")
 
 
 def refuse_existing(made: Iterable[Target]) -> None:
@@ -81,7 +92,7 @@ def refuse_absent_folders(made: Iterable[Target]) -> None:
 def _refuse_twice(made: Iterable[tuple[Recipe, int, Target]]) -> None:
     seen: set[str] = set()
     for recipe, i, target in made:
-        for file in target.written or (target.path,):
+        for file in dict.fromkeys((target.path, *target.written)):
             same = str(Path(file).absolute())
             if same in seen:
                 key = ("output", i, "path")
@@ -92,10 +103,13 @@ def _refuse_twice(made: Iterable[tuple[Recipe, int, Target]]) -> None:
 
 
 def _target(recipe: Recipe, output: Output, task: str, index: int) -> Target:
-    path = output.path or "{recipe}.mp4"
-    if media_kind(path) != "file":
-        return Target(path, output, tuple(_saves(Path(f"{recipe.name}.mp4"), recipe, index)))
     key = ("output", index, "path")
+    path = output.path or "{recipe}." + (output.format or "mp4")
+    if media_kind(path) != "file":
+        if media_kind(path) in ("sprites", "test", "screen"):
+            raise recipe.error(key, f"{path} is a source, which nothing can be written to; name a file")
+        made = how_written(recipe, index, path)
+        return Target(path, output, made, tuple(_saves(Path(f"{recipe.name}.mp4"), recipe, index)))
     path = path + "{recipe}.mp4" if path.endswith("/") else path
     values = {
         "recipe": recipe.name,
@@ -113,21 +127,12 @@ def _target(recipe: Recipe, output: Output, task: str, index: int) -> Target:
         return values[found[1]]
 
     filled = re.sub(r"\{([^{}]*)\}", fill, path)
-    _refuse_ending(recipe, key, filled)
+    if Path(filled).suffix == "" and not (output.format or Path(filled).is_fifo()):
+        raise recipe.error(key, f"{filled} has no ending; write {filled}.mp4, or {filled}/ for a folder")
+    made = how_written(recipe, index, filled)
     beside = _beside(filled)
     sidecar = None if Path(filled).is_fifo() else _sidecar(recipe, beside)
-    return Target(filled, output, tuple(_saves(beside, recipe, index)), sidecar)
-
-
-def _refuse_ending(recipe: Recipe, key: tuple[str | int, ...], path: str) -> None:
-    from vacestream.media.sinks import sink_kind
-
-    if Path(path).suffix == "" and not Path(path).is_fifo():
-        raise recipe.error(key, f"{path} has no ending; write {path}.mp4, or {path}/ for a folder")
-    try:
-        sink_kind(path)
-    except RecipeError as error:
-        raise recipe.error(key, str(error)) from error
+    return Target(filled, output, made, tuple(_saves(beside, recipe, index)), sidecar)
 
 
 def _beside(path: str) -> Path:

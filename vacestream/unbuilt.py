@@ -115,11 +115,8 @@ def _changes(recipe: "Recipe") -> "Iterator[Key]":
 
 def _outputs(recipe: "Recipe") -> "Iterator[Key]":
     for i, output in enumerate(recipe.output):
-        if output.kind not in ("file", "stdin"):
+        if output.kind in ("camera", "url"):
             yield "output", i, "path"
-        for name in ("size", "fps", "codec", "format"):
-            if getattr(output, name) is not None:
-                yield "output", i, name
 
 
 def _live_sources(recipe: "Recipe") -> "Iterator[Key]":

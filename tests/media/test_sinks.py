@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from vacestream.errors import OutputError, RecipeError
-from vacestream.media.encoder import CODECS, EncoderSink
+from vacestream.media.encoder import EncoderSink
+from vacestream.media.formats import encoding
 from vacestream.media.images import read_image
 from vacestream.media.probe import comment, probe
 from vacestream.media.sinks import Sink, Tee, open_sink, sink_kind
@@ -263,7 +264,7 @@ def test_an_encoder_that_dies_is_told_at_the_next_write(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk here is always full")
 def test_a_full_disk_is_told_in_the_words_of_the_encoder() -> None:
-    sink = EncoderSink("/dev/full", SIZE, FPS, codec=CODECS[".y4m"])
+    sink = EncoderSink("/dev/full", SIZE, FPS, encoding=encoding("/dev/full"))
     with pytest.raises(OutputError, match="No space left on device"):
         write(sink, pattern(200))
 

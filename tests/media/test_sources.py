@@ -283,10 +283,23 @@ def test_stdin_cannot_be_looped() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
-def test_a_named_pipe_is_refused_with_the_way_that_works(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "a.y4m")
-    with pytest.raises(InputError, match="pipe y4m into"):
-        open_source(str(tmp_path / "a.y4m"))
+def test_a_named_pipe_is_read_by_several_in_step(
+    tmp_path: Path, y4m: Callable[[int], bytes], numbers: Numbers
+) -> None:
+    pipe, data = tmp_path / "pipe", y4m(20)
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(data,))
+    writer.start()
+    one, other = open_source(str(pipe)), open_source(str(pipe), fps=Fraction(48000, 1001))
+    read = [(numbers(one.read(4)), numbers(other.read(8))) for _ in range(5)]
+    writer.join(20)
+    assert [number for frames, _ in read for number in frames] == list(range(20))
+    assert [number for _, frames in read for number in frames[::2]] == list(range(20))
+    assert len(one.read(1)) == len(other.read(1)) == 0
+    with pytest.raises(InputError, match="pipe: can be read only once"):
+        open_source(str(pipe))
+    with pytest.raises(InputError, match="pipe: cannot be looped"):
+        open_source(str(pipe), at_end="loop")
 
 
 def test_sprites_and_their_signals_share_a_timeline() -> None:

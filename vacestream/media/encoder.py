@@ -1,7 +1,6 @@
 """Frames [T H W 3] -> a video file or pipe, through the shipped ffmpeg; the file plays while it grows."""
 
 import subprocess
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,47 +8,12 @@ import numpy as np
 
 from vacestream.errors import OutputError
 from vacestream.media import ffmpeg
+from vacestream.media.colour import SD, Colour
+from vacestream.media.formats import Encoding, even
 from vacestream.media.sound import Audio, sound_of
 
-
-@dataclass(frozen=True)
-class Codec:
-    """How frames are encoded in one kind of file."""
-
-    format: str
-    encoder: tuple[str, ...]
-    pixels: str
-    matrix: str = "bt709"
-    even: bool = True
-    """Chroma has half the size, so height and width are even."""
-    crf: bool = False
-    flags: tuple[str, ...] = ()
-    copies: tuple[str, ...] = ()
-    """Audio codecs that the file takes as they are; others become AAC."""
-
-
-_AS_IS = ("aac", "mp3", "ac3", "eac3", "alac", "opus", "flac")
-
-CODECS: dict[str, Codec] = {
-    ".mp4": Codec(
-        "mp4",
-        ("-c:v", "libx264", "-preset", "veryfast", "-threads", "4"),
-        "yuv420p",
-        crf=True,
-        flags=("-movflags", "+hybrid_fragmented+frag_keyframe+delay_moov"),
-        copies=_AS_IS,
-    ),
-    ".mkv": Codec(
-        "matroska",
-        ("-c:v", "ffv1", "-level", "3"),
-        "bgr0",
-        even=False,
-        copies=(*_AS_IS, "vorbis", "pcm_s16le"),
-    ),
-    ".y4m": Codec("yuv4mpegpipe", (), "yuv420p", matrix="bt601"),
-}
-"""By suffix. MP4: more threads hold more frames back and make other bytes on other machines.
-MKV is lossless FFV1 in RGB. y4m cannot say its matrix and is read as BT.601."""
+PATIENCE = 5.0
+"""Seconds that the reader of a pipe has to take what is left, once the render has stopped."""
 
 
 class EncoderSink:
@@ -61,21 +25,27 @@ class EncoderSink:
         size: tuple[int, int],
         fps: Fraction,
         *,
-        codec: Codec,
+        encoding: Encoding,
         crf: int = 18,
         comment: str | None = None,
         audio: Audio | None = None,
+        colour: Colour | None = None,
     ) -> None:
-        height, width = size
-        if codec.even and (height % 2 or width % 2):
+        if (fitting := even(size, encoding.codec)) != size:
             raise OutputError(
-                f"{path}: {width}x{height} is odd, which this kind of file cannot hold; "
-                f"use {width // 2 * 2}x{height // 2 * 2}, or lossless .mkv"
+                f"{path}: {size[1]}x{size[0]} is odd, which this kind of file cannot hold; "
+                f"use {fitting[1]}x{fitting[0]}, or lossless .mkv"
             )
         self._size, self._path, self._part = size, path, _part(path)
         if self._part is not None:
             _check_writable(self._part)
-        args = _arguments(size, fps, codec, crf, comment, audio)
+        args = _inputs(size, fps, encoding, audio)
+        args += _encoder(encoding, colour or Colour(), crf, max(1, round(fps)))
+        if comment is not None:
+            args += ["-metadata", f"comment={comment}"]
+        args += encoding.container.piped if self._part is None else encoding.container.flags
+        args += ["-flush_packets", "1"]
+        args += ["-f", encoding.container.muxer]
         where = "pipe:1" if path == "-" else ffmpeg.file(self._part or path)
         self._child = ffmpeg.start([*args, "-y", where], stdin=subprocess.PIPE, stdout=None)
         self._open, self._is_empty = True, True
@@ -97,7 +67,12 @@ class EncoderSink:
         """Wait for the encoder and give the file its name."""
         if not self._open:
             return
-        if self._child.end() != 0:
+        try:
+            status = self._child.end()
+        except BaseException:
+            self.abort()
+            raise
+        if status != 0:
             raise self._failure()
         self.abort()
         if self._is_empty:
@@ -111,7 +86,7 @@ class EncoderSink:
     def abort(self) -> None:
         """Let the encoder finish what it has; the file keeps its .part name."""
         self._open = False
-        self._child.end()
+        self._child.end(patience=PATIENCE if self._part is None else None)
         self._child.log.close()
         if self._is_empty and self._part is not None:
             self._part.unlink(missing_ok=True)
@@ -125,31 +100,22 @@ class EncoderSink:
         return OutputError(f"{self._path}: the encoder stopped ({words}){kept}")
 
 
-def _arguments(
-    size: tuple[int, int], fps: Fraction, codec: Codec, crf: int, comment: str | None, audio: Audio | None
-) -> list[str]:
-    rate, gop = f"{fps.numerator}/{fps.denominator}", max(1, round(fps))
-    args = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{size[1]}x{size[0]}", "-r", rate, "-i", "pipe:0"]
+def _inputs(size: tuple[int, int], fps: Fraction, encoding: Encoding, audio: Audio | None) -> list[str]:
+    """The arguments that open frames and sound, and say which streams are written."""
+    args = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{size[1]}x{size[0]}"]
+    args += ["-r", f"{fps.numerator}/{fps.denominator}", "-i", "pipe:0"]
     sound = None if audio is None else sound_of(audio.path)
     if audio is not None and sound is not None:
-        args += [*sound.input(audio), "-map", "1:a:0", *sound.output(audio, codec.copies)]
-    args += ["-map", "0:v"]
-    if codec.pixels.startswith("yuv"):
-        args += ["-vf", _colour(codec.matrix)]
-    args += [*codec.encoder, "-pix_fmt", codec.pixels, "-g", str(gop)]
-    if codec.crf:
-        args += ["-crf", str(crf)]
-    if comment is not None:
-        args += ["-metadata", f"comment={comment}"]
-    return [*args, *codec.flags, "-flush_packets", "1", "-f", codec.format]
+        args += [*sound.input(audio), "-map", "1:a:0", *sound.output(audio, encoding.container.sound)]
+    return [*args, "-map", "0:v"]
 
 
-def _colour(matrix: str) -> str:
-    """The filters that turn RGB into limited-range YUV of a matrix, and tag it where the file can say so."""
-    convert = f"scale=out_color_matrix={matrix}:out_range=tv:flags=accurate_rnd+full_chroma_inp"
-    if matrix != "bt709":
-        return convert
-    return f"{convert},setparams=colorspace=bt709:color_primaries=bt709:color_trc=iec61966-2-1:range=tv"
+def _encoder(encoding: Encoding, colour: Colour, crf: int, gop: int) -> list[str]:
+    """The arguments that encode the frames; a key frame every `gop`."""
+    codec = encoding.codec
+    args = ["-vf", (colour if encoding.container.sound else SD).filters(codec)]
+    args += [*encoding.options, "-pix_fmt", codec.pixels, "-g", str(gop)]
+    return [*args, "-crf", str(crf)] if codec.crf else args
 
 
 def _part(path: str) -> Path | None:

@@ -44,8 +44,8 @@ class Child:
         status = self.process.returncode
         return "its reader has gone" if status == -_SIGPIPE else f"exit status {status}"
 
-    def end(self, *, kill: bool = False) -> int:
-        """Close our ends of the pipes, wait, and give the exit status."""
+    def end(self, *, kill: bool = False, patience: float | None = None) -> int:
+        """Close our ends of the pipes, wait, no longer than `patience` seconds, and give the exit status."""
         if kill:
             self.process.kill()
         if self.process.stdin is not None:
@@ -53,7 +53,11 @@ class Child:
                 self.process.stdin.close()
         if self.process.stdout is not None:
             self.process.stdout.close()
-        return self.process.wait()
+        try:
+            return self.process.wait(patience)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
 
 
 def start(args: Sequence[str], *, stdin: int | None, stdout: int | None) -> Child:

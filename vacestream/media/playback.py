@@ -77,7 +77,7 @@ class HoldSource:
         if len(frames):
             self._last = frames[-1:].copy()
         if self._last is None:
-            raise InputError("stdin: ended before its first frame")
+            raise InputError("the stream ended before its first frame")
         return np.concatenate([frames, np.repeat(self._last, n - len(frames), axis=0)])
 
     def close(self) -> None:

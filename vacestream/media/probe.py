@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Literal
 
 from vacestream.errors import InputError
-from vacestream.media import ffmpeg, images, y4m
+from vacestream.media import ffmpeg, images
 from vacestream.media.demux import probe_video
 from vacestream.media.info import FREE_SIZE, IMAGE_FPS
 from vacestream.media.info import MediaInfo as MediaInfo
+from vacestream.media.stream import is_stream, stream
 
 
 def probe(where: str) -> MediaInfo:
@@ -19,9 +20,9 @@ def probe(where: str) -> MediaInfo:
     match kind:
         case "free":
             return MediaInfo(where, FREE_SIZE, IMAGE_FPS, None)
-        case "stdin":
-            header = y4m.stdin_header()
-            return MediaInfo("stdin", header.size, header.fps, None)
+        case "stream":
+            piped = stream(where)
+            return MediaInfo(piped.name, piped.header.size, piped.header.fps, None)
         case "still":
             frame = images.read_image(Path(where))
             return MediaInfo(where, frame.shape[:2], IMAGE_FPS, 1, timed=False)
@@ -33,15 +34,15 @@ def probe(where: str) -> MediaInfo:
             return probe_video(where, stat.st_mtime_ns, stat.st_size)
 
 
-Kind = Literal["free", "stdin", "still", "images", "video"]
+Kind = Literal["free", "stream", "still", "images", "video"]
 
 
 def kind_of(where: str) -> Kind:
     """What sort of input a name is; InputError where nothing of the name is there."""
     if where.startswith(("test:", "sprites:")):
         return "free"
-    if where == "-":
-        return "stdin"
+    if is_stream(where):
+        return "stream"
     if re.match(r"camera:|screen$|[a-z]+://", where):
         raise InputError(f"{where}: cameras, screens and URLs are not read yet; record it to a file first")
     path = Path(where)

@@ -9,8 +9,10 @@ from typing import Literal
 import numpy as np
 
 from vacestream.errors import OutputError, RecipeError
+from vacestream.media.colour import Colour as Colour
 from vacestream.media.contracts import Sink as Sink
-from vacestream.media.encoder import CODECS, EncoderSink
+from vacestream.media.encoder import EncoderSink
+from vacestream.media.formats import SUFFIXES, Encoding, encoding
 from vacestream.media.images import NUMBER, write_image
 from vacestream.media.sound import Audio as Audio
 
@@ -91,7 +93,7 @@ class Tee:
             sink.abort()
 
 
-def sink_kind(path: str) -> Kind:
+def sink_kind(path: str, *, container: str | None = None) -> Kind:
     """What a name is written as; RecipeError for a name that means nothing."""
     suffix = Path(path).suffix.lower()
     if path == "-" or _is_fifo(path):
@@ -100,10 +102,10 @@ def sink_kind(path: str) -> Kind:
         return "frames"
     if suffix in STILLS:
         return "still"
-    if suffix in CODECS:
+    if suffix in SUFFIXES or container:
         return "video"
     raise RecipeError(
-        f"{path}: '{suffix}' is not written; use {', '.join(CODECS)}, frames/%05d.png, "
+        f"{path}: '{suffix}' is not written; use {', '.join(SUFFIXES)}, frames/%05d.png, "
         f"a still ({', '.join(STILLS)}), or -"
     )
 
@@ -113,23 +115,29 @@ def open_sink(
     size: tuple[int, int],
     fps: Fraction,
     *,
+    written: Encoding | None = None,
     crf: int = 18,
     comment: str | None = None,
     audio: Audio | None = None,
+    colour: Colour | None = None,
 ) -> Sink:
-    """Open what `path` names for frames of (height, width) `size`; replaces what is there when complete."""
-    kind = sink_kind(path)
+    """Open what `path` names for frames of (height, width) `size`; replaces what is there when complete.
+
+    `written`: how, where the path alone does not say it.
+    """
+    kind = "video" if written else sink_kind(path)
     match kind:
         case "frames":
             return FramesSink(path)
         case "still":
             return StillSink(Path(path))
-        case "pipe":
-            return EncoderSink(path, size, fps, codec=CODECS[".y4m"])
-        case "video":
-            _check_folder(Path(path))
-            codec = CODECS[Path(path).suffix.lower()]
-            return EncoderSink(path, size, fps, codec=codec, crf=crf, comment=comment, audio=audio)
+        case "pipe" | "video":
+            if path != "-" and not _is_fifo(path):
+                _check_folder(Path(path))
+            how = written or encoding(path)
+            return EncoderSink(
+                path, size, fps, encoding=how, crf=crf, comment=comment, audio=audio, colour=colour
+            )
 
 
 def _check_folder(path: Path) -> None:

@@ -1,6 +1,5 @@
 """Anything that `input` may name -> frames uint8 [t H W 3], in order, fitted, at a constant rate."""
 
-import sys
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from vacestream.errors import InputError
-from vacestream.media import patterns, y4m
+from vacestream.media import patterns
 from vacestream.media.contracts import SignalledSource as SignalledSource
 from vacestream.media.contracts import Source as Source
 from vacestream.media.fit import Fit, place
@@ -17,7 +16,7 @@ from vacestream.media.images import read_image
 from vacestream.media.info import FREE_SIZE, IMAGE_FPS, MediaInfo, as_fraction, nearest
 from vacestream.media.playback import HoldSource, IndexedSource, LateSource, LoopSource
 from vacestream.media.probe import image_paths, kind_of, probe
-from vacestream.media.stream import Y4mSource
+from vacestream.media.stream import Y4mSource, is_stream, stream
 from vacestream.media.video import VideoSource
 
 AtEnd = Literal["stop", "loop", "hold", "free"]
@@ -48,15 +47,16 @@ def open_source(
     at_end: AtEnd = "stop",
     signal: str | None = None,
 ) -> Source:
-    """Open a file, folder, numbered pattern, `-` (y4m), test:NAME or sprites:SEED; times in seconds.
+    """Open a file, folder, numbered pattern, a pipe or `-` (y4m), test:NAME, sprites:SEED; times in seconds.
 
     `signal` asks a sprites: source for the exact depth, pose, ... of its frames instead of the frames.
     """
     stop = None if end is None else as_fraction(end)
     asked = _Asked(where, size, fps, fit, as_fraction(start), stop, signal)
     if at_end == "loop":
-        if where == "-":
-            raise InputError("stdin: cannot be looped; write it to a file first, or say `at_end: hold`")
+        if is_stream(where):
+            name = "stdin" if where == "-" else where
+            raise InputError(f"{name}: cannot be looped; write it to a file first, or say `at_end: hold`")
         return LoopSource(lambda: _open(asked))
     return HoldSource(_open(asked)) if at_end == "hold" else _open(asked)
 
@@ -70,16 +70,9 @@ def _open(asked: _Asked) -> Source:
     match kind:
         case "free":
             return _drawn(asked)
-        case "stdin":
-            stream, header = sys.stdin.buffer, y4m.stdin_header()
+        case "stream":
             return Y4mSource(
-                stream,
-                header,
-                size=asked.size,
-                fps=asked.fps,
-                fit=asked.fit,
-                start=asked.start,
-                end=asked.end,
+                stream(where), size=asked.size, fps=asked.fps, fit=asked.fit, start=asked.start, end=asked.end
             )
         case "still" | "images":
             return _images(asked)

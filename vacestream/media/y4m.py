@@ -1,10 +1,8 @@
-"""A YUV4MPEG2 stream, on stdin -> frames [H W 3], decoded as BT.601 as ffmpeg reads and writes it."""
+"""A YUV4MPEG2 stream -> frames [H W 3], decoded as BT.601 as ffmpeg reads and writes it."""
 
 import re
-import sys
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
 from typing import BinaryIO
 
 import numpy as np
@@ -41,18 +39,12 @@ class Header:
         return sum(h * w for h, w in self.planes) * (2 if self.bits > 8 else 1)
 
 
-@cache
-def stdin_header() -> Header:
-    """The header of stdin, read once; the frames after it are left there."""
-    return read_header(sys.stdin.buffer)
-
-
-def read_header(stream: BinaryIO) -> Header:
-    """Take the first line off a stream."""
+def read_header(stream: BinaryIO, name: str = "stdin") -> Header:
+    """Take the first line off a stream; `name` is what errors call it."""
     line = stream.readline(1024).decode("ascii", errors="replace").rstrip("\n")
     if not line.startswith("YUV4MPEG2 "):
         told = "is empty" if not line else "is not y4m"
-        raise InputError(f"stdin: {told}; write it with `ffmpeg -i IN -f yuv4mpegpipe -`")
+        raise InputError(f"{name}: {told}; write it with `ffmpeg -i IN -f yuv4mpegpipe -`")
     tags: dict[str, str] = {}
     for word in line.split()[1:]:
         tags[word[:7] if word.startswith("XCOLOR") else word[0]] = word
@@ -62,23 +54,23 @@ def read_header(stream: BinaryIO) -> Header:
         height, width = int(tags["H"][1:]), int(tags["W"][1:])
         fps = Fraction(int(rate[1]), int(rate[2])) if rate else Fraction(0)
     except (KeyError, ValueError, ZeroDivisionError) as e:
-        raise InputError(f"stdin: y4m header without a size and a rate: {line}") from e
+        raise InputError(f"{name}: y4m header without a size and a rate: {line}") from e
     if colour is None or fps <= 0 or height < 1 or width < 1:
         raise InputError(
-            f"stdin: y4m of this kind is not read: {line}; add `-pix_fmt yuv420p` where it is written"
+            f"{name}: y4m of this kind is not read: {line}; add `-pix_fmt yuv420p` where it is written"
         )
     full_range = "FULL" in tags.get("XCOLORR", "")
     return Header((height, width), fps, _CHROMA[colour[1]], int(colour[2] or 8), full_range)
 
 
-def read_frame(stream: BinaryIO, header: Header) -> np.ndarray | None:
+def read_frame(stream: BinaryIO, header: Header, name: str = "stdin") -> np.ndarray | None:
     """The next frame [H W 3] uint8; None at the end of the stream."""
     line = stream.readline(1024)
     if not line:
         return None
     data = stream.read(header.frame_bytes)
     if not line.startswith(b"FRAME") or len(data) < header.frame_bytes:
-        raise InputError("stdin: the y4m stream is cut off inside a frame")
+        raise InputError(f"{name}: the y4m stream is cut off inside a frame")
     samples = np.frombuffer(data, "<u2" if header.bits > 8 else np.uint8)
     planes, at = [], 0
     for height, width in header.planes:

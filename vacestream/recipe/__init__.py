@@ -40,6 +40,7 @@ from vacestream.recipe.parts import (
 from vacestream.recipe.shape import relative_to, with_paths
 from vacestream.recipe.text import Document, Key, Place, read_document
 from vacestream.recipe.values import (
+    RATE_SCHEMA,
     Box,
     Point,
     Size,
@@ -47,6 +48,7 @@ from vacestream.recipe.values import (
     Span,
     Steps,
     Time,
+    parse_rate,
     parse_time,
     shown,
 )
@@ -75,14 +77,9 @@ def _parse_fps(value: Any) -> Fraction | Literal["source"]:
     if value == "source":
         return "source"
     try:
-        fps = Fraction(value if isinstance(value, str | Fraction) else str(value))
-    except (ValueError, ZeroDivisionError):
-        fps = Fraction(0)
-    if isinstance(value, bool) or not 0 < fps <= 240:
-        raise ValueError(
-            f"{shown(value)} is not a frame rate; write `source`, a number up to 240, or 24000/1001"
-        )
-    return fps.limit_denominator(1_000_000)
+        return parse_rate(value)
+    except ValueError as error:
+        raise ValueError(str(error).replace("; write", "; write `source`,")) from error
 
 
 def _parse_version(value: Any) -> Any:
@@ -101,11 +98,7 @@ def _parse_pipeline(value: Any) -> Any:
     return value
 
 
-def _fps_schema() -> Schema:
-    number = {"type": "number", "exclusiveMinimum": 0, "maximum": 240}
-    return Schema({"anyOf": [{"const": "source"}, number, {"type": "string", "pattern": "^[0-9]+/[0-9]+$"}]})
-
-
+_FPS = Schema({"anyOf": [{"const": "source"}, *RATE_SCHEMA]})
 _LENGTH = Schema({"type": "string", "examples": ["8s", "81f", "1:30", "endless"]})
 _PIPELINE = Schema({"type": "string", "enum": [*PIPELINES, *PLANNED]})
 _OFFLOAD = Schema({"enum": ["auto", "none", "text", "model", True, False]})
@@ -138,9 +131,7 @@ class Recipe(Model):
     """WIDTHxHEIGHT in multiples of 16, or 480p or 720p in the input's aspect."""
     fit: Literal["crop", "letterbox"] = "crop"
     """What happens to footage of another aspect: cut at the edges, or bars."""
-    fps: (
-        Annotated[Fraction | Literal["source"], PlainValidator(_parse_fps), _AS_TEXT, _fps_schema()] | None
-    ) = None
+    fps: Annotated[Fraction | Literal["source"], PlainValidator(_parse_fps), _AS_TEXT, _FPS] | None = None
     """Frames a second: source keeps every frame, a number resamples the input at equal duration."""
     references: Annotated[tuple[Reference, ...], Field(max_length=3), OneOrMore()] = ()
     """Up to three pictures whose subject or style the video takes, in order."""

@@ -146,6 +146,16 @@ def parse_span(value: Any) -> Span:
     return span
 
 
+def parse_rate(value: Any) -> Fraction:
+    try:
+        rate = Fraction(value if isinstance(value, str | Fraction) else str(value))
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if isinstance(value, bool) or not 0 < rate <= 240:
+        raise ValueError(f"{shown(value)} is not a frame rate; write a number up to 240, or 24000/1001")
+    return rate.limit_denominator(1_000_000)
+
+
 def parse_steps(value: Any) -> Steps:
     if isinstance(value, Steps):
         return value
@@ -273,6 +283,11 @@ def _sides(count: int) -> WithJsonSchema:
 TimeValue = Annotated[
     Time, PlainValidator(parse_time), _AS_TEXT, _text(_TIME, "4s", "1:30", "96f", "2 chunks")
 ]
+RATE_SCHEMA: list[dict[str, Any]] = [
+    {"type": "number", "exclusiveMinimum": 0, "maximum": 240},
+    {"type": "string", "pattern": "^[0-9]+/[0-9]+$"},
+]
+RateValue = Annotated[Fraction, PlainValidator(parse_rate), _AS_TEXT, WithJsonSchema({"anyOf": RATE_SCHEMA})]
 SpanValue = Annotated[Span, PlainValidator(parse_span), _AS_TEXT, _text(r".+\.\..+", "0..47", "12s..18s")]
 StepsValue = Annotated[Steps, PlainValidator(parse_steps), _AS_TEXT, _text(r"[0-9]+\.\.[0-9]+", "1..2")]
 SizeValue = Annotated[
