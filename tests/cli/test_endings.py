@@ -156,11 +156,95 @@ def test_an_output_that_exists_exits_with_2(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("unloaded")
-def test_an_input_that_cannot_be_read_exits_with_3(run: Run) -> None:
-    Path("fox.png").write_bytes(b"no picture")
-    code, err = run("--set", "references=fox.png")
-    assert code == 3
-    assert "[VS-INPUT]" in err
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("promt=x", "'promt'; did you mean 'prompt'?"),
+        ("seed=x", "--set seed: "),
+        ("length=8", "8 has no unit; write 8s for seconds or 8f for frames"),
+        ("size=70x70", "70x70 has a side that is no multiple of 16; write 64x64"),
+        ("references=[a.png, b.png, c.png, d.png]", "references: "),
+        ("version=2", "version: "),
+        ("input=sprites:3", "input: nothing uses it; add"),
+        (
+            "mask={mode: bbox, bbox: [0, 0, 9, 9]}",
+            "mask: keeps the input where it is black, and there is none",
+        ),
+        ("expect=R2V", "R2V"),
+        ("output={path: fox.mp4, codec: prores}", "prores does not go into mp4"),
+    ],
+)
+def test_what_a_recipe_cannot_mean_exits_with_2_and_says_what_it_can(
+    run: Run, said: str, message: str
+) -> None:
+    code, err = run("--set", said)
+    assert code == 2
+    assert message in err
+    assert err.endswith("[VS-RECIPE]\n")
+    assert left() == set()
+
+
+@pytest.mark.usefixtures("unloaded")
+@pytest.mark.parametrize(
+    ("name", "said", "message"),
+    [
+        ("absent.png", "references=absent.png", "absent.png: no such file"),
+        ("empty.mp4", "controls={signal: gray, from: empty.mp4}", "empty.mp4: is empty"),
+        ("text.png", "references=text.png", "text.png: is not an image"),
+        ("cut.mp4", "controls={signal: gray, from: cut.mp4}", "cut.mp4: "),
+        ("text.mp4", "controls={signal: gray, from: text.mp4}", "text.mp4: cannot be read as video"),
+        ("short.mkv", "mask=short.mkv", "mask.mask: gives 5 frames of 33; bring one as long as the video"),
+    ],
+)
+def test_footage_that_cannot_be_read_or_is_too_short_exits_with_3(
+    run: Run, name: str, said: str, message: str
+) -> None:
+    make_broken(Path(name))
+    masked = ("--set", "input=sprites:3") if said.startswith("mask") else ()
+    code, err = run(*masked, "--set", said)
+    assert code == 3, err
+    assert message in err
+    assert err.endswith("[VS-INPUT]\n")
+    assert left() == {name} - {"absent.png"}
+
+
+def make_broken(path: Path) -> None:
+    """What the name says: empty, text, cut off, or 5 frames."""
+    match path.stem:
+        case "empty":
+            path.touch()
+        case "text":
+            path.write_text("hello")
+        case "cut" | "short":
+            frames = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), dtype=np.uint8)
+            sink = open_sink(str(path), (64, 64), line_fps())
+            sink.write(frames)
+            sink.close()
+            if path.stem == "cut":
+                path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def test_weights_that_are_published_elsewhere_are_named_with_repository_and_file(
+    run: Run, monkeypatch: Patch, tmp_path: Path
+) -> None:
+    from vacestream.models.load import load_pipeline
+
+    monkeypatch.setattr(line, "load_pipeline", load_pipeline)
+    monkeypatch.setattr(line, "free_memory", lambda device: 1 << 50)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    code, err = run("--set", "pipeline=longlive-1.3b", "--set", "size=832x480")
+    assert code == 4
+    for named in ("Efficient-Large-Model/LongLive-1.3B", "Wan-AI/Wan2.1-T2V-1.3B", "Wan2.1_VAE.pth"):
+        assert named in err
+    assert left() == set()
+
+
+@pytest.mark.usefixtures("unloaded")
+def test_a_folder_in_the_place_of_the_output_exits_with_6(run: Run) -> None:
+    Path("fox.mkv").mkdir()
+    code, err = run("-y")
+    assert code == 6
+    assert "fox.mkv: is a folder; name a file in it" in err
 
 
 def test_missing_weights_exit_with_4_and_are_named(run: Run, monkeypatch: Patch, tmp_path: Path) -> None:
