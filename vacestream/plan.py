@@ -239,7 +239,7 @@ def _num_frames(
             why["num_frames"] = recipe.input.path if recipe.input else "the longest ready-made control"
         elif footage.infos and not recipe.input:
             raise no_length(recipe)
-        elif footage.info(("input", "path")) and (others or _timed_mask(footage)):
+        elif footage.info(("input", "path")) and (others or _timed_mask(footage) or _named_sound(recipe)):
             what = "is piped in and as long as it turns out to be; add `length:`, so that the others fit it"
             raise recipe.error(("input", "path"), what)
         return given
@@ -269,6 +269,10 @@ def _timed_mask(footage: Footage) -> "MediaInfo | None":
     """The mask, where it is a video."""
     info = footage.info(("mask", "mask"))
     return None if info is None or info.num_frames in (None, 1) else info
+
+
+def _named_sound(recipe: Recipe) -> bool:
+    return any(output.audio not in (None, "none", "source") for output in recipe.output)
 
 
 def _chunk(chunk: Chunk, num_frames: int) -> dict[str, int]:

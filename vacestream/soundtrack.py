@@ -29,7 +29,7 @@ def refuse_silent(recipe: Recipe, made: tuple[Target, ...], *, media: bool) -> N
             raise recipe.error(key, what)
         where = recipe.input.path if asked == "source" and recipe.input else asked
         assert where is not None
-        if media_kind(where) in ("sprites", "test"):
+        if media_kind(where) in ("sprites", "test", "stdin"):
             raise recipe.error(key, f"{where} has no sound; leave `audio:` out, or name a file")
         if media and media_kind(where) == "file" and not _sounds(recipe, where, i):
             what = f"{where} has no sound; leave `audio:` out, or name another file"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vacestream.encodings import how_written
 from vacestream.errors import OutputError, RecipeError
-from vacestream.media.formats import Encoding
+from vacestream.media.formats import CONTAINERS, Encoding
 from vacestream.media.stream import is_stream
 from vacestream.recipe import Output, Recipe
 from vacestream.recipe.values import media_kind
@@ -104,7 +104,7 @@ def _refuse_twice(made: Iterable[tuple[Recipe, int, Target]]) -> None:
 
 def _target(recipe: Recipe, output: Output, task: str, index: int) -> Target:
     key = ("output", index, "path")
-    path = output.path or "{recipe}." + (output.format or "mp4")
+    path = output.path or "{recipe}" + CONTAINERS[output.format or "mp4"].suffix
     if media_kind(path) != "file":
         if media_kind(path) in ("sprites", "test", "screen"):
             raise recipe.error(key, f"{path} is a source, which nothing can be written to; name a file")

@@ -289,6 +289,15 @@ def test_beside_a_pipe_other_footage_needs_a_length(render: Render, clip: Clip) 
         code, err = render("-", mask="mask.mkv")
     assert (code, Path("out.part.mkv").exists()) == (2, False)
     assert "input.path: is piped in and as long as it turns out to be; add `length:`" in err
+    for audio, said in (
+        ("mask.mkv", "mask.mkv has no sound"),
+        ("source", "- has no sound"),
+        ("-", "stdin is read"),
+    ):
+        with Path("a.y4m").open("rb") as file, stdin(file):
+            code, err = render("-", length="9f", output={"path": "out.mkv", "audio": audio})
+        assert code in (2, 3)
+        assert said in err
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")

@@ -14,7 +14,7 @@ import pytest
 
 from vacestream.errors import OutputError, RecipeError
 from vacestream.media.encoder import EncoderSink
-from vacestream.media.formats import encoding
+from vacestream.media.formats import CONTAINERS, encoding
 from vacestream.media.images import read_image
 from vacestream.media.probe import comment, probe
 from vacestream.media.sinks import Sink, Tee, open_sink, sink_kind
@@ -159,6 +159,34 @@ def test_colours_come_back(tmp_path: Path, suffix: str) -> None:
     assert np.abs(read(path)[1][middle].astype(int) - frame[middle]).max() <= 2
     if suffix == ".mp4":  # OpenCV converts a little less exactly
         assert np.abs(seen_by_opencv(path)[1][middle].astype(int) - frame[middle]).max() <= 3
+
+
+@pytest.mark.filterwarnings("ignore:.*more than 8 bits deep")
+@pytest.mark.parametrize(
+    ("container", "codec"),
+    [(name, codec) for name, row in CONTAINERS.items() for codec in row.codecs if row.sound],
+)
+def test_each_codec_goes_into_each_container_that_takes_it(
+    tmp_path: Path, container: str, codec: str
+) -> None:
+    path = tmp_path / f"a{CONTAINERS[container].suffix}"
+    size = (64, 96)
+    frames = np.empty((30, *size, 3), np.uint8)
+    frames[:, :, :48], frames[:, :, 48:] = (200, 30, 40), (40, 60, 220)
+    frames[:, 20:40, 20:76] = np.arange(30)[:, None, None, None] * 8
+    written = encoding(str(path), codec=codec)
+    write(open_sink(str(path), size, FPS, written=written, crf=10, comment="c"), frames)
+    info, shown = probe(str(path)), read(path)
+    assert (info.num_frames, info.fps, comment(str(path))) == (30, FPS, "c")
+    assert (
+        np.abs(shown[:, [30, 5, 5], [48, 10, 90]].astype(int) - frames[:, [30, 5, 5], [48, 10, 90]]).max()
+        <= 6
+    )
+    assert np.array_equal(shown, frames) == (codec == "ffv1")
+    sink = open_sink(str(tmp_path / f"b{path.suffix}"), size, FPS, written=written)
+    sink.write(frames)
+    sink.abort()
+    assert len(read(tmp_path / f"b.part{path.suffix}")) == 30
 
 
 def test_an_mp4_says_its_colours(tmp_path: Path) -> None:
