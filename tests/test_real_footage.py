@@ -4,8 +4,8 @@ The clip lies beside the checkout on some machines and is no part of the project
 """
 
 import os
-from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from vacestream import cli
 from vacestream.media.images import read_image
 from vacestream.media.probe import probe
 from vacestream.media.sources import open_source
-from vacestream.models.load import load_pipeline
+from vacestream.models.load import Pipeline, load_pipeline
 
 CONTROLS = {
     "gray": {"signal": "gray"},
@@ -49,8 +49,15 @@ def made(footage: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         said = {"input": str(footage), "prompt": "a red dog", "controls": control, "device": "cpu"}
         said["output"] = {"path": f"{name}.mp4", "save": ["control", "sheet"], "audio": "none"}
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(said))
+    loaded: list[Pipeline] = []
+
+    def load_once(*args: Any) -> Pipeline:
+        if not loaded:
+            loaded.append(load_pipeline(*args))
+        return loaded[0]
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(line, "load_pipeline", cache(load_pipeline))
+        patch.setattr(line, "load_pipeline", load_once)
         assert cli.run(["render", "-q", *(str(folder / f"{name}.yaml") for name in CONTROLS)]) == 0
     return folder
 

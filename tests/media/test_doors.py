@@ -315,7 +315,7 @@ def test_named_pipes_lead_in_and_out(
     for thread in threads:
         thread.start()
     piped = {"path": name, "format": form} if form else name
-    code, err = render("in", output=["out.mkv", piped])
+    code, err = render("in", controls="gray", length="24f", output=["out.mkv", piped])
     for thread in threads:
         thread.join(20)
     assert code == 0, err

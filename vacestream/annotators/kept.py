@@ -20,6 +20,7 @@ from vacestream.media.contracts import Sink, Source
 from vacestream.media.hashes import content, sha256
 from vacestream.media.sinks import open_sink
 from vacestream.media.sources import open_source
+from vacestream.media.stream import is_stream
 from vacestream.recipe.base import Model
 from vacestream.recipe.values import media_kind
 
@@ -49,7 +50,8 @@ class Taken:
 
 def kept(row: Row, parameters: Model, taken: Taken, make: Callable[[], Source]) -> Source:
     """The signal of a row: from the cache, or as `make` opens it, kept once its last frame was read."""
-    if not row.kept or not taken.num_frames or media_kind(taken.where) != "file" or not cache.limit():
+    lasts = media_kind(taken.where) == "file" and not is_stream(taken.where)
+    if not row.kept or not taken.num_frames or not lasts or not cache.limit():
         return make()
     facts = {
         "row": row.name,
