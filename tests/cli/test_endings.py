@@ -16,11 +16,12 @@ import torch
 
 import vacestream.run as line
 from tests.tiny import tiny_pipeline
-from vacestream import cli, weights
+from vacestream import cli
 from vacestream.media.probe import probe
 from vacestream.media.sinks import open_sink
 from vacestream.media.sources import open_source
 from vacestream.models.vae import Decoder
+from vacestream.weights import places
 
 ROOT = Path(__file__).parents[2]
 FRAMES = 33
@@ -251,7 +252,7 @@ def test_missing_weights_exit_with_4_and_are_named(run: Run, monkeypatch: Patch,
     from vacestream.models.load import load_pipeline
 
     monkeypatch.setattr(line, "load_pipeline", load_pipeline)
-    monkeypatch.setattr(weights, "files", lambda package: tmp_path / "nowhere")
+    monkeypatch.setattr(places, "files", lambda package: tmp_path / "nowhere")
     code, err = run()
     assert code == 4
     assert "weights/config.json: the weights of sprites are missing; install vacestream again" in err
