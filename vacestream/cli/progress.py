@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 from vacestream.cli.options import say
@@ -40,6 +40,38 @@ def write_json(stream: TextIO, schema: str, data: dict[str, Any]) -> None:
 
 
 @dataclass
+class Countdown:
+    """How fast frames are made, and when the last is: neither loading nor frames made before count."""
+
+    num_frames: int | None = None
+    begun: float = 0.0
+    frame: int = 0
+    waits: bool = True
+    """Until the first chunk, which is slower than those to come."""
+
+    def start(self, event: Event, now: float) -> None:
+        """A job begins, perhaps in the middle."""
+        self.num_frames, self.begun, self.frame = event.data.get("num_frames"), now, event.frame
+        self.waits = True
+
+    def words(self, event: Event, now: float) -> str:
+        """Frames a second, and the time that is left."""
+        rate = (event.frame - self.frame) / max(now - self.begun, 1e-6)
+        if self.waits:
+            self.begun, self.frame, self.waits = now, event.frame, False
+        if not self.num_frames:
+            return f"{rate:.1f} fps"
+        return f"{rate:.1f} fps, {_clock((self.num_frames - event.frame) / max(rate, 1e-6))} left"
+
+
+def _clock(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes}:{rest:02}"
+
+
+@dataclass
 class Lines:
     """A plain line now and then, for logs."""
 
@@ -47,56 +79,55 @@ class Lines:
     verbose: bool
     begun: float = 0.0
     told: float = 0.0
-    num_frames: int | None = None
+    pace: Countdown = field(default_factory=Countdown)
 
     def __call__(self, event: Event) -> None:
         now = time.monotonic()
         match event.kind:
             case "start":
                 self.begun = self.told = now
-                self.num_frames = event.data.get("num_frames")
-            case "chunk" if now - self.told >= LINE_SECONDS or self.verbose:
-                self.told = now
-                say(f"{self.name}: {self._state(event, now)}{_stages(event) if self.verbose else ''}")
+                self.pace.start(event, now)
+            case "chunk":
+                self._chunk(event, now)
             case "warn" | "error":
                 say(f"{_word(event)}: {event.data.get('message', '')}")
             case "done":
                 say(f"{self.name}: {event.frame} frames in {now - self.begun:.1f} s")
 
-    def _state(self, event: Event, now: float) -> str:
-        rate = event.frame / max(now - self.begun, 1e-6)
-        if not self.num_frames:
-            return f"{event.frame} frames, {rate:.1f} fps"
-        left = (self.num_frames - event.frame) / max(rate, 1e-6)
-        return f"{event.frame}/{self.num_frames} frames, {rate:.1f} fps, {left:.0f} s left"
+    def _chunk(self, event: Event, now: float) -> None:
+        words = self.pace.words(event, now)
+        if now - self.told < LINE_SECONDS and not self.verbose:
+            return
+        self.told = now
+        whole = f"/{self.pace.num_frames}" if self.pace.num_frames else ""
+        stages = _stages(event) if self.verbose else ""
+        say(f"{self.name}: {event.frame}{whole} frames, {words}{stages}")
 
 
 @contextmanager
 def _bar(name: str, verbose: bool) -> Iterator[Report]:
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TextColumn
 
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.completed:.0f}/{task.total:.0f} frames"),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[pace]}"),
     )
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task(name, total=0, rate="")
-        begun = time.monotonic()
+        task = progress.add_task(name, total=0, pace="")
+        pace = Countdown()
 
         def report(event: Event) -> None:
-            nonlocal begun
             match event.kind:
                 case "start":
-                    begun = time.monotonic()
-                    progress.update(task, total=event.data.get("num_frames"))
+                    pace.start(event, time.monotonic())
+                    progress.update(task, total=pace.num_frames, completed=event.frame)
                 case "chunk":
-                    rate = event.frame / max(time.monotonic() - begun, 1e-6)
-                    progress.update(task, completed=event.frame, rate=f"{rate:.1f} fps")
+                    words = pace.words(event, time.monotonic())
+                    progress.update(task, completed=event.frame, pace=words)
                     if verbose:
                         console.print(f"chunk {event.chunk}{_stages(event)}", highlight=False)
                 case "warn" | "error":
