@@ -50,6 +50,12 @@ class StoppedError(VacestreamError):
     code = "VS-INTERRUPTED"
 
 
+class EnoughError(StoppedError):
+    """--stop-after: no error, but the same way out."""
+
+    exit_code = 0
+
+
 class TerminatedError(VacestreamError):
     """SIGTERM: what is on disk plays."""
 

@@ -58,6 +58,11 @@ class Memory:
         return {name: count for name, count in asdict(self).items() if name != "activations"}
 
     @property
+    def weights(self) -> int:
+        """What every stream of a pipeline shares."""
+        return self.transformer + self.context_blocks + self.text_encoder + self.vae
+
+    @property
     def total(self) -> int:
         """All that is held."""
         return sum(self.held.values())

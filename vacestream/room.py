@@ -24,10 +24,11 @@ class Advice:
     needs: Memory
 
 
-def refuse_too_big(plan: Plan, device: str, free: int | None) -> None:
-    """Refuse a plan whose estimate passes the free bytes of its device."""
+def refuse_too_big(plan: Plan, device: str, free: int | None, *, loaded: bool = False) -> None:
+    """Refuse a plan whose estimate passes the free bytes of its device; `loaded`: its weights are there."""
     dtype = dtype_of(plan.recipe.precision, device)
     needs = estimate(plan, dtype)
+    free = free + needs.weights if loaded and free is not None else free
     if free is None or needs.peak <= free:
         return
     advice = " or ".join(_words(one, needs) for one in fitting(plan, dtype, free))

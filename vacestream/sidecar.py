@@ -1,6 +1,7 @@
 """What a render tells -> NAME.json beside each output: how it was made, and everything to make it again."""
 
 import json
+import os
 import platform
 from collections.abc import Callable, Collection
 from importlib.metadata import PackageNotFoundError, version
@@ -19,6 +20,7 @@ from vacestream.plan import Plan
 from vacestream.recipe import Recipe
 from vacestream.recipe.shape import WORDS
 from vacestream.recipe.values import media_kind
+from vacestream.unfinished import Unfinished
 from vacestream.weights import TEXT, find
 from vacestream.weights.places import files_of
 
@@ -29,11 +31,16 @@ PACKAGES = ("vacestream", "torch", "diffusers")
 class Recorder:
     """A report that also keeps the log; the sidecars are written when the outputs are complete."""
 
-    def __init__(self, plan: Plan, report: Report) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        report: Report,
+        unfinished: Unfinished | None = None,
+    ) -> None:
         self.plan, self.report = plan, report
-        self.chunks: list[dict[str, Any]] = []
-        self.warnings: list[str] = []
-        self._frame = 0
+        self.chunks: list[dict[str, Any]] = list(unfinished.chunks) if unfinished else []
+        self.warnings: list[str] = list(unfinished.warnings) if unfinished else []
+        self._frame = unfinished.frame if unfinished else 0
         self._watch = Watch(plan)
 
     def __call__(self, event: Event) -> None:
@@ -45,7 +52,8 @@ class Recorder:
                 self.chunks.append({"num_frames": event.frame - self._frame, "seconds": seconds})
                 self._frame = event.frame
             case "warn":
-                self.warnings.append(str(event.data.get("message", "")))
+                message = str(event.data.get("message", ""))
+                self.warnings += [message] * (message not in self.warnings)  # said again by one that goes on
             case "done":
                 self._write()
         self.report(event)
@@ -55,10 +63,12 @@ class Recorder:
         if not paths:
             return
         facts = {
-            **self._made(),
-            "versions": {**{name: installed(name) for name in PACKAGES}, "python": platform.python_version()},
+            "outputs": [Path(file).name for target in self.plan.outputs for file in target.files],
+            **numbers(self.plan),
+            "num_frames": self._frame,
+            "versions": {**versions(), "python": platform.python_version()},
             "platform": platform.platform(),
-            "weights": self._hashes("weights", self._weights),
+            "weights": self._hashes("weights", lambda: used_weights(self.plan)),
             "inputs": self._hashes("inputs", lambda: input_hashes(self.plan.recipe)),
             "chunks": self.chunks,
             "warnings": self.warnings,
@@ -67,29 +77,6 @@ class Recorder:
             said = self.plan.recipe.resolved(path.parent)
             write(path, {"schema": SCHEMA, "task": self.plan.task, "recipe": said, **facts})
 
-    def _made(self) -> dict[str, Any]:
-        """The numbers of what was written."""
-        plan = self.plan
-        assert plan.size is not None
-        device = pick_device(plan.device)
-        dtype = pick_dtype(plan.recipe.precision, device)
-        return {
-            "outputs": [Path(file).name for target in plan.outputs for file in target.files],
-            "pipeline": plan.spec.name,
-            "seed": plan.seed,
-            "size": {"width": plan.size[1], "height": plan.size[0]},
-            "fps": str(plan.fps),
-            "num_frames": self._frame,
-            "device": str(device),
-            "dtype": next(name for name, known in DTYPES.items() if known == dtype),
-        }
-
-    def _weights(self) -> dict[str, dict[str, str]]:
-        recipe = self.plan.recipe
-        paths = [Path(lora.path) for lora in recipe.loras]
-        loras = {f"loras.{i}": {path.name: sha256(path)} for i, path in enumerate(paths)}
-        return weight_hashes(self.plan.spec.name, parts_left_out(recipe)) | loras
-
     def _hashes(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
         """None, and a warning, where a file is gone since it was read: the video is there all the same."""
         try:
@@ -97,6 +84,33 @@ class Recorder:
         except (OSError, VacestreamError) as error:
             self(Event("warn", data={"message": f"the sidecar cannot say the hashes of {name}: {error}"}))
             return None
+
+
+def numbers(plan: Plan) -> dict[str, Any]:
+    """The numbers of what is made, and what makes it."""
+    assert plan.size is not None
+    device = pick_device(plan.device)
+    dtype = pick_dtype(plan.recipe.precision, device)
+    return {
+        "pipeline": plan.spec.name,
+        "seed": plan.seed,
+        "size": {"width": plan.size[1], "height": plan.size[0]},
+        "fps": str(plan.fps),
+        "device": str(device),
+        "dtype": next(name for name, known in DTYPES.items() if known == dtype),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Of what makes the frames."""
+    return {name: installed(name) for name in PACKAGES}
+
+
+def used_weights(plan: Plan) -> dict[str, dict[str, str]]:
+    """Each part of the model, and each LoRA, that a plan loads -> its files -> their sha256."""
+    paths = [Path(lora.path) for lora in plan.recipe.loras]
+    loras = {f"loras.{i}": {path.name: sha256(path)} for i, path in enumerate(paths)}
+    return weight_hashes(plan.spec.name, parts_left_out(plan.recipe)) | loras
 
 
 def weight_hashes(pipeline: str, left_out: Collection[str] = ()) -> dict[str, dict[str, str]]:
@@ -122,10 +136,13 @@ def installed(package: str) -> str:
 
 
 def write(path: Path, data: dict[str, Any]) -> None:
-    """A JSON file that appears when it is complete."""
+    """A JSON file that appears when it is complete, also after a power cut."""
     part = path.with_name(f"{path.stem}.part{path.suffix}")
     try:
-        part.write_text(json.dumps(data, indent=2) + "\n")
+        with part.open("w", encoding="utf-8") as file:
+            file.write(json.dumps(data, indent=2) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
         part.replace(path)
     except OSError as e:
         raise OutputError(f"{path}: cannot be written ({e.strerror or e})") from e

@@ -3,6 +3,7 @@
 The state can be written to disk and restored; a restored stream goes on with the same frames.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,10 +92,12 @@ class Stream:
         return self.adapter
 
     def save(self, path: Path) -> None:
-        """Write the state; the file appears when it is complete."""
+        """Write the state; the file appears when it is complete, also after a power cut."""
         self._attached()
         part = path.with_name(path.name + ".part")
         torch.save({**_identity(self), **_plain(self)}, part)
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
         part.replace(path)
 
     def restore(self, path: Path) -> None:

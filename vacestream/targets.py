@@ -71,8 +71,15 @@ def refuse_existing(made: Iterable[Target]) -> None:
     """Refuse to write over what is there."""
     for target in made:
         for file in target.written:
-            if Path(file).exists() and not Path(file).is_fifo():
+            if is_there(file):
                 raise RecipeError(f"{file}: exists already; add -y to replace it, or name another with -o")
+
+
+def is_there(file: str) -> bool:
+    """Whether a file would be written over: of numbered pictures, the first."""
+    path = Path(file)
+    path = path.with_name(re.sub(r"%\d*d", lambda place: place[0] % 1, path.name))
+    return path.exists() and not path.is_fifo()
 
 
 def keeps_a_part(recipe: Recipe) -> bool:
@@ -130,12 +137,12 @@ def _target(recipe: Recipe, output: Output, task: str, index: int) -> Target:
     if Path(filled).suffix == "" and not (output.format or Path(filled).is_fifo()):
         raise recipe.error(key, f"{filled} has no ending; write {filled}.mp4, or {filled}/ for a folder")
     made = how_written(recipe, index, filled)
-    beside = _beside(filled)
-    sidecar = None if Path(filled).is_fifo() else _sidecar(recipe, beside)
-    return Target(filled, output, made, tuple(_saves(beside, recipe, index)), sidecar)
+    stem = beside(filled)
+    sidecar = None if Path(filled).is_fifo() else _sidecar(recipe, stem)
+    return Target(filled, output, made, tuple(_saves(stem, recipe, index)), sidecar)
 
 
-def _beside(path: str) -> Path:
+def beside(path: str) -> Path:
     """What the files beside an output are named after: a.png for a.%05d.png, a.png for a/%05d.png."""
     file = Path(path)
     name = re.sub(r"[-_.]?%\d*d", "", file.name)
@@ -145,21 +152,21 @@ def _beside(path: str) -> Path:
     return folder.parent / f"{folder.name or 'frames'}{file.suffix}"
 
 
-def _saves(beside: Path, recipe: Recipe, index: int) -> Iterator[tuple[str, str]]:
+def _saves(stem: Path, recipe: Recipe, index: int) -> Iterator[tuple[str, str]]:
     """Each word of `save:` and its path; of several controls the second is control2."""
     counts = {"sheet": 1, "mask": int(keeps_a_part(recipe)), "control": len(recipe.controls)}
     for word in dict.fromkeys(recipe.output[index].save):
         if not counts[word]:
             raise recipe.error(("output", index, "save"), f"there is no {word} to save; leave it out")
         for name in (word, *(f"{word}{i}" for i in range(2, counts[word] + 1))):
-            yield name, str(beside.with_suffix(f".{name}{SUFFIXES[word]}"))
+            yield name, str(stem.with_suffix(f".{name}{SUFFIXES[word]}"))
 
 
-def _sidecar(recipe: Recipe, beside: Path) -> str:
+def _sidecar(recipe: Recipe, stem: Path) -> str:
     """NAME.json, or NAME.mp4.json where the first is the recipe itself."""
-    path = beside.with_suffix(".json")
+    path = stem.with_suffix(".json")
     own = Path((recipe.origin(()) or "").removesuffix(":1"))
-    return str(beside.with_name(f"{beside.name}.json") if path.absolute() == own.absolute() else path)
+    return str(stem.with_name(f"{stem.name}.json") if path.absolute() == own.absolute() else path)
 
 
 def _word(text: str) -> str:

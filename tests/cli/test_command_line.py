@@ -47,7 +47,7 @@ def line(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
     """Stands in for the line: writes the outputs and tells what it does, or fails as it is told."""
     rendered: list[Plan] = []
 
-    def render(plan: Plan, *, report: Any) -> None:
+    def render(plan: Plan, *, report: Any, **_: Any) -> None:
         rendered.append(plan)
         failures = {
             "input": InputError,
@@ -67,7 +67,7 @@ def line(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
                 Path(file).write_text("video")
 
     module = type(sys)("vacestream.run")
-    module.render = render  # type: ignore[attr-defined]
+    module.render, module.Weights = render, object  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "vacestream.run", module)
     return rendered
 

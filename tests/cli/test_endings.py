@@ -61,7 +61,7 @@ def frames_of(name: str) -> int:
 
 def left() -> set[str]:
     """What is in the folder besides the recipe."""
-    return {path.name for path in Path().iterdir()} - {"fox.yaml"}
+    return {path.name for path in Path().iterdir()} - {"fox.yaml", "fox.mkv.resume"}
 
 
 def before_chunk(monkeypatch: Patch, index: int, act: Callable[[], object]) -> None:
@@ -293,7 +293,7 @@ def test_a_missing_folder_exits_with_6_before_anything_is_loaded(run: Run) -> No
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk here is always full")
 def test_a_full_disk_exits_with_6_in_the_words_of_the_encoder(run: Run) -> None:
     Path("fox.part.mkv").symlink_to("/dev/full")
-    code, err = run()
+    code, err = run("-y")
     assert code == 6
     assert "No space left on device" in err
     assert "fox.mkv" not in left()

@@ -47,7 +47,7 @@ def annotate(
             refuse_existing(targets)
         if not quiet and stream is None:
             say(_summary(job))
-        stop = Stop()
+        stop = Stop(keeps=False)
         with reporting(task, json=stream, quiet=quiet, verbose=False) as report, stopping(stop):
             run(job, report=stop.watch(report))
     except VacestreamError as error:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM -> the end of a render whose files play: after the chunk in work, or at once."""
+"""Ctrl-C, SIGTERM and --stop-after -> the end of a render whose files play: after a chunk, or at once."""
 
 import signal
 import threading
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import NoReturn
 
-from vacestream.errors import StoppedError, TerminatedError
+from vacestream.errors import EnoughError, StoppedError, TerminatedError
 from vacestream.events import Event, Report
 
 
@@ -24,6 +24,10 @@ class Stop:
     asked: bool = False
     frame: int = 0
     num_frames: int | None = None
+    until: int | None = None
+    """The frame that is enough for now."""
+    keeps: bool = True
+    """Whether --resume goes on with it."""
     seconds: float | None = None
     """What the last chunk took."""
     begun: float = field(default_factory=time.monotonic)
@@ -37,8 +41,11 @@ class Stop:
             report(event)
             if event.kind in ("start", "chunk"):
                 self._note(event)
-                if self.asked and (self.num_frames is None or event.frame < self.num_frames):
-                    raise StoppedError(self.words("interrupted"))
+                if self.num_frames is None or event.frame < self.num_frames:
+                    if self.asked:
+                        raise StoppedError(self.words("interrupted"))
+                    if self.until is not None and event.frame >= self.until:
+                        raise EnoughError(self.words("stopped, as asked,"))
 
         return watched
 
@@ -47,9 +54,8 @@ class Stop:
         if not self.frame:
             return f"{how} before the first chunk was made; nothing is written"
         whole = f" of {self.num_frames}" if self.num_frames else ""
-        return (
-            f"{how} after {self.frame}{whole} frames; what was made plays as NAME.part.*; -y makes it again"
-        )
+        way = "--resume goes on with it" if self.keeps else "-y makes it again"
+        return f"{how} after {self.frame}{whole} frames; what was made plays as NAME.part.*; {way}"
 
     def _note(self, event: Event) -> None:
         now = time.monotonic()

@@ -1,25 +1,16 @@
 """`vacestream render`: recipes to files."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from vacestream.cli.interrupt import Stop, stopping
-from vacestream.cli.options import (
-    DebugOption,
-    InputOption,
-    JsonOption,
-    OutputOption,
-    Recipes,
-    SetOption,
-    say,
-    summary,
-)
+from vacestream.cli.options import DebugOption, InputOption, JsonOption, OutputOption, Recipes, SetOption
 from vacestream.cli.options import load as load_all
-from vacestream.errors import StoppedError, TerminatedError, VacestreamError
+from vacestream.errors import RecipeError, VacestreamError
 
 if TYPE_CHECKING:
+    from vacestream.cli.jobs import Job
     from vacestream.plan import Plan
 
 
@@ -28,6 +19,15 @@ def render(
     input_: InputOption = None,
     output: OutputOption = None,
     sets: SetOption = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where a render stopped; what is finished is left alone.")
+    ] = False,
+    stop_after: Annotated[
+        str | None,
+        typer.Option(
+            metavar="T", help="Stop at the first chunk border at or past 4s, 96f or '2 chunks'; see --resume."
+        ),
+    ] = None,
     yes: Annotated[bool, typer.Option("-y", help="Replace outputs that exist.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print the output paths only.")] = False,
@@ -36,21 +36,23 @@ def render(
     debug: DebugOption = False,
 ) -> None:
     """Render recipes to files."""
+    from vacestream.cli.jobs import failed, make_jobs, run_jobs, write_envelope
     from vacestream.plan import make_plan
-    from vacestream.targets import refuse_absent_folders, refuse_existing, refuse_shared
+    from vacestream.targets import refuse_shared
 
     stream: TextIO | None = None
     if json:
         stream = sys.stderr if "-" in (output or []) else sys.stdout
+    jobs: list[Job] = []
     try:
-        plans = [make_plan(recipe) for recipe in load_all(recipes, input_, output, sets)]
+        _refuse_together(yes=yes, resume=resume)
+        made = load_all(recipes, input_, output, sets)
+        plans: list[Plan] = [make_plan(recipe) for recipe in made]
         refuse_shared([(plan.recipe, plan.outputs) for plan in plans])
-        targets = [target for plan in plans for target in plan.outputs if not dry_run]
-        refuse_absent_folders(targets)
-        if not yes:
-            refuse_existing(targets)
+        if not dry_run:
+            jobs = make_jobs(plans, yes=yes, resume=resume, stop_after=stop_after)
     except VacestreamError as error:
-        _envelope(stream, [_failed("", error)])
+        write_envelope(stream, [failed("", error)])
         raise
     if dry_run:
         from vacestream.cli.plan import show_plans
@@ -59,65 +61,10 @@ def render(
         return
     if stream and any(target.path == "-" for plan in plans for target in plan.outputs):
         stream = sys.stderr
-    _render_all(plans, stream, quiet=quiet, verbose=verbose)
+    run_jobs(jobs, stream, quiet=quiet, verbose=verbose)
 
 
-def _render_all(plans: "list[Plan]", stream: TextIO | None, *, quiet: bool, verbose: bool) -> None:
-    """Each job in turn; one that fails does not stop the others."""
-    jobs: list[dict[str, Any]] = []
-    errors: list[VacestreamError] = []
-    stop = Stop()
-    for plan in plans:
-        try:
-            with stopping(stop):
-                _render_one(plan, stream, stop, quiet=quiet, verbose=verbose)
-        except (StoppedError, TerminatedError) as error:
-            _envelope(stream, [*jobs, _failed(plan.recipe.name, error)])
-            raise
-        except VacestreamError as error:
-            errors.append(error)
-            jobs.append(_failed(plan.recipe.name, error))
-            if len(plans) > 1:
-                from vacestream.cli import show_error
-
-                show_error(error)
-        else:
-            jobs.append({"recipe": plan.recipe.name, "ok": True, "outputs": _files(plan)})
-    _envelope(stream, jobs)
-    if errors:
-        if len(plans) == 1:
-            raise errors[0]
-        raise VacestreamError(f"{len(errors)} of {len(plans)} jobs failed; see above")
-
-
-def _render_one(plan: "Plan", stream: TextIO | None, stop: Stop, *, quiet: bool, verbose: bool) -> None:
-    from vacestream.cli.progress import reporting
-    from vacestream.run import render as run
-
-    if not quiet and stream is None:
-        say(summary(plan))
-    with reporting(plan.recipe.name, json=stream, quiet=quiet, verbose=verbose) as report:
-        run(plan, report=stop.watch(report))
-    if quiet and stream is None:
-        print("\n".join(_files(plan)))
-    elif stream is None:
-        say("".join(f"wrote {path}\n" for path in _files(plan)).rstrip())
-
-
-def _files(plan: "Plan") -> list[str]:
-    return [file for target in plan.outputs for file in target.files]
-
-
-def _failed(name: str, error: VacestreamError) -> dict[str, Any]:
-    return {"recipe": name, "ok": False, "error": {"code": error.code, "message": str(error)}}
-
-
-def _envelope(stream: TextIO | None, jobs: list[dict[str, Any]]) -> None:
-    """The last line of --json: how every job ended."""
-    if stream is None:
-        return
-    from vacestream.cli import version
-    from vacestream.cli.progress import write_json
-
-    done = {"ok": all(job["ok"] for job in jobs), "command": "render", "version": version(), "jobs": jobs}
-    write_json(stream, "vacestream.envelope/1", done)
+def _refuse_together(*, yes: bool, resume: bool) -> None:
+    """Refuse options that mean the opposite of each other."""
+    if resume and yes:
+        raise RecipeError("--resume goes on with what is there, -y starts over; leave one of them out")

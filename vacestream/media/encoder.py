@@ -36,7 +36,7 @@ class EncoderSink:
                 f"{path}: {size[1]}x{size[0]} is odd, which this kind of file cannot hold; "
                 f"use {fitting[1]}x{fitting[0]}, or lossless .mkv"
             )
-        self._size, self._path, self._part = size, path, _part(path)
+        self._size, self._path, self._part = size, path, part_of(path)
         if self._part is not None:
             _check_writable(self._part)
         args = _inputs(size, fps, encoding, audio)
@@ -118,7 +118,7 @@ def _encoder(encoding: Encoding, colour: Colour, crf: int, gop: int) -> list[str
     return [*args, "-crf", str(crf)] if codec.crf else args
 
 
-def _part(path: str) -> Path | None:
+def part_of(path: str) -> Path | None:
     """NAME.part.mp4 for NAME.mp4; pipes have none."""
     file = Path(path)
     if path == "-" or (file.exists() and not file.is_file()):
