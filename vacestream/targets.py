@@ -152,6 +152,15 @@ def beside(path: str) -> Path:
     return folder.parent / f"{folder.name or 'frames'}{file.suffix}"
 
 
+def suffixed(path: str, suffix: str) -> str:
+    """a.mp4 -> aSUFFIX.mp4, a.%05d.png -> aSUFFIX.%05d.png, a/%05d.png -> aSUFFIX/%05d.png."""
+    file = Path(path)
+    if re.fullmatch(r"%\d*d", file.stem):
+        return str(file.parent.with_name(file.parent.name + suffix) / file.name)
+    stem, ending = re.fullmatch(r"(.*?)([-_.]?%\d*d.*|\.[^.]*)?", file.name).groups()  # type: ignore[union-attr]
+    return str(file.with_name(f"{stem}{suffix}{ending or ''}"))
+
+
 def _saves(stem: Path, recipe: Recipe, index: int) -> Iterator[tuple[str, str]]:
     """Each word of `save:` and its path; of several controls the second is control2."""
     counts = {"sheet": 1, "mask": int(keeps_a_part(recipe)), "control": len(recipe.controls)}

@@ -1,4 +1,4 @@
-"""Renders that are stopped, gone on with, cut short: the whole line, tiny weights."""
+"""Renders that are stopped, gone on with, cut short, multiplied: the whole line, tiny weights."""
 
 import errno
 import json
@@ -19,6 +19,7 @@ import vacestream.run as line
 from tests.cli.test_endings import ROOT, before_chunk, probe_frames, raised
 from tests.tiny import tiny_pipeline
 from vacestream import cli, resume
+from vacestream.errors import InputError
 from vacestream.media import ffmpeg
 from vacestream.media.sinks import open_sink
 from vacestream.media.sources import open_source
@@ -288,6 +289,56 @@ def test_a_look_stops_at_the_border_at_or_past_a_moment_and_can_be_gone_on_with(
     code, _, err = run("fox.yaml", "-y", "--stop-after", "10")
     assert code == 2
     assert "error: --stop-after: '10' is not a time; write 4s" in err
+
+
+def test_a_matrix_makes_every_job_with_one_pipeline_also_when_one_fails(run: Run, monkeypatch: Patch) -> None:
+    loaded: list[object] = []
+    steer = line.steering
+
+    def steering(plan):
+        if (plan.seed, plan.recipe.context_scale) == (1, 0.5):
+            raise InputError("as it was told")
+        return steer(plan)
+
+    monkeypatch.setattr(line, "load_pipeline", lambda *args: loaded.append(args) or tiny_pipeline())
+    monkeypatch.setattr(line, "steering", steering)
+    matrix = ("--matrix", "seed=1..2", "--matrix", "context_scale=0.5,1.0")
+    code, out, err = run("fox.yaml", *matrix, "--set", "length=9f", "--json")
+    assert code == 1
+    assert "1 of 4 jobs failed" in err
+    ends = json.loads(out.splitlines()[-1])["jobs"]
+    assert [end.get("outputs") for end in ends] == [
+        None, ["fox-seed1-context_scale1.0.mkv"], ["fox-seed2-context_scale0.5.mkv"],
+        ["fox-seed2-context_scale1.0.mkv"],
+    ]  # fmt: skip
+    assert ends[0]["output"] == "fox-seed1-context_scale0.5.mkv"
+    assert len(loaded) == 1
+    assert run("fox.yaml", "--set", "length=9f", "--set", "seed=2", "-o", "one.mkv")[0] == 0
+    assert np.array_equal(frames_of("one.mkv"), frames_of("fox-seed2-context_scale1.0.mkv"))
+    assert run("fox.yaml", *matrix, "--set", "length=9f", "--resume")[0] == 1
+    assert len(loaded) == 3  # one more for the job that had failed, none for those that are finished
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (("--matrix", "seed=1,1"), "fox-seed1.mkv would be written twice"),
+        (("--matrix", "seed=1..2", "-o", "{recipe}-{seed}.mkv", "fox.yaml"), "would be written twice"),
+        (("--matrix", "seed=8..1"), "--matrix seed=8..1: not 1 to 1000 values"),
+        (("--matrix", "context_scale=0.1..0.5"), "a range is of whole numbers; list the values"),
+        (("--matrix", "seed"), "--matrix seed: not KEY=VALUES"),
+        (("--matrix", "seed=1", "--matrix", "seed=2"), "--matrix seed: stands twice"),
+        (("--matrix", "sed=1..2"), "did you mean 'seed'?"),
+    ],
+)
+def test_a_wrong_matrix_is_refused_before_the_first_job(
+    run: Run, monkeypatch: Patch, args: tuple[str, ...], told: str
+) -> None:
+    unloaded(monkeypatch)
+    code, _, err = run("fox.yaml", *args)
+    assert code == 2
+    assert told in err
+    assert left() == set()
 
 
 def test_stdout_holds_the_video_and_nothing_else(

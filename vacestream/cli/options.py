@@ -2,12 +2,13 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vacestream.cli.matrix import Cell, named_apart
 from vacestream.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -47,8 +48,10 @@ def load(
     input_: str | None = None,
     output: list[str] | None = None,
     sets: list[str] | None = None,
+    *,
+    cells: Sequence[Cell] = (Cell(),),
 ) -> "list[Recipe]":
-    """Read recipes, with what the command line sets on top."""
+    """Read recipes, with what the command line sets on top; each as often as there are cells of a matrix."""
     from vacestream.recipe import load_recipe
     from vacestream.settings import machine_settings
 
@@ -62,13 +65,29 @@ def load(
         if not equals or not key:
             raise RecipeError(f"--set {item}: not KEY=VALUE; write --set controls.0.scale=0.5")
         overrides.append((key, value))
-    made, settings = [(path, made_by(path)) for path in recipes], machine_settings()
+    sources, settings = [(path, _source(path)) for path in recipes], machine_settings()
     return [
-        load_recipe(path if path == "-" else Path(path), overrides=overrides, machine=settings)
-        if recipe is None
-        else load_recipe(recipe, overrides=overrides, name=path, machine=settings)
-        for path, recipe in made
+        named_apart(
+            load_recipe(
+                source,
+                overrides=[*overrides, *cell.values],
+                name=None if isinstance(source, Path) else path,
+                machine=settings,
+            ),
+            cell,
+        )
+        for path, source in sources
+        for cell in cells
     ]
+
+
+def _source(path: str) -> "Path | str | dict[str, Any]":
+    """What a recipe is read from: its file, the text on stdin, or the recipe that a rendered file carries."""
+    if path != "-":
+        return made_by(path) or Path(path)
+    from vacestream.recipe import decoded
+
+    return f"{decoded(sys.stdin.buffer.read(), path)}\n"
 
 
 def made_by(path: str) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
+from vacestream.cli.matrix import cells
 from vacestream.cli.options import DebugOption, InputOption, JsonOption, OutputOption, Recipes, SetOption
 from vacestream.cli.options import load as load_all
 from vacestream.errors import RecipeError, VacestreamError
@@ -19,6 +20,14 @@ def render(
     input_: InputOption = None,
     output: OutputOption = None,
     sets: SetOption = None,
+    matrix: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUES",
+            help="A job for each value, such as seed=1..8 or context_scale=0.5,1; repeat it to combine. "
+            "{seed}, {context_scale}, ... in -o, else a suffix, keep the files apart.",
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where a render stopped; what is finished is left alone.")
     ] = False,
@@ -46,7 +55,7 @@ def render(
     jobs: list[Job] = []
     try:
         _refuse_together(yes=yes, resume=resume)
-        made = load_all(recipes, input_, output, sets)
+        made = load_all(recipes, input_, output, sets, cells=cells(matrix or []))
         plans: list[Plan] = [make_plan(recipe) for recipe in made]
         refuse_shared([(plan.recipe, plan.outputs) for plan in plans])
         if not dry_run:

@@ -259,7 +259,7 @@ def _document(source: str | Path | dict[str, Any], name: str | None) -> Document
     if isinstance(source, str) and ("\n" in source or ": " in source):
         return read_document(source, name or "recipe")
     if str(source) == "-":
-        return read_document(_decoded(sys.stdin.buffer.read(), "-"), "-")
+        return read_document(decoded(sys.stdin.buffer.read(), "-"), "-")
     path = Path(source)
     try:
         content = path.read_bytes()
@@ -267,10 +267,11 @@ def _document(source: str | Path | dict[str, Any], name: str | None) -> Document
         raise RecipeError(f"{path}: a folder, not a recipe; name a .yaml file in it") from error
     except OSError as error:
         raise RecipeError(f"{path}: cannot read this recipe ({error.strerror}); check its name") from error
-    return read_document(_decoded(content, str(path)), name or str(path), path.parent)
+    return read_document(decoded(content, str(path)), name or str(path), path.parent)
 
 
-def _decoded(content: bytes, name: str) -> str:
+def decoded(content: bytes, name: str) -> str:
+    """The text of a recipe; RecipeError with its line where it is none."""
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
