@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -29,7 +29,7 @@ def _view(word: str, chunk: Chunk, vcu: VCU) -> np.ndarray:
     return masks_of(chunk, vcu) if word == "mask" else frames_of(chunk, vcu, int(word[7:] or 1) - 1)
 
 
-def _opened(plan: Plan, target: Target) -> Sink:
+def _opened(plan: Plan, target: Target, note: dict[str, Any]) -> Sink:
     """The sink of one output, which takes frames as they are made."""
     assert plan.size is not None
     assert plan.fps is not None
@@ -40,7 +40,7 @@ def _opened(plan: Plan, target: Target) -> Sink:
         fps,
         written=target.encoding,
         crf=target.output.crf,
-        comment=json.dumps(plan.recipe.resolved(Path(target.path).parent)),
+        comment=json.dumps({**plan.recipe.resolved(Path(target.path).parent), **note}),
         audio=sound_for(plan, target),
         colour=_colour(plan),
     )
@@ -58,8 +58,8 @@ def _colour(plan: Plan) -> Colour | None:
 class Outputs:
     """Every output of a plan; closed when the block ends well, aborted when it does not."""
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+    def __init__(self, plan: Plan, note: dict[str, Any] | None = None) -> None:
+        self.plan, self.note = plan, note or {}
         self.files = [file for target in plan.outputs for file in target.files]
         self._stack = ExitStack()
         self._frame = 0
@@ -74,7 +74,7 @@ class Outputs:
         self._saved: list[tuple[str, Sink]] = []
         try:
             for target in plan.outputs:
-                self._sinks.append(_opened(plan, target))
+                self._sinks.append(_opened(plan, target, self.note))
                 for word, path in target.saves:
                     if word != "sheet":
                         self._saved.append((word, open_sink(path, plan.size, plan.fps)))

@@ -36,8 +36,10 @@ class Recorder:
         plan: Plan,
         report: Report,
         unfinished: Unfinished | None = None,
+        *,
+        also: dict[str, Any] | None = None,
     ) -> None:
-        self.plan, self.report = plan, report
+        self.plan, self.report, self.also = plan, report, also or {}
         self.chunks: list[dict[str, Any]] = list(unfinished.chunks) if unfinished else []
         self.warnings: list[str] = list(unfinished.warnings) if unfinished else []
         self._frame = unfinished.frame if unfinished else 0
@@ -72,6 +74,7 @@ class Recorder:
             "inputs": self._hashes("inputs", lambda: input_hashes(self.plan.recipe)),
             "chunks": self.chunks,
             "warnings": self.warnings,
+            **self.also,
         }
         for path in paths:
             said = self.plan.recipe.resolved(path.parent)

@@ -1,4 +1,4 @@
-"""Renders that are stopped, gone on with, cut short, multiplied: the whole line, tiny weights."""
+"""Renders that are stopped, gone on with, cut short, multiplied, redone: the whole line, tiny weights."""
 
 import errno
 import json
@@ -339,6 +339,55 @@ def test_a_wrong_matrix_is_refused_before_the_first_job(
     assert code == 2
     assert told in err
     assert left() == set()
+
+
+@pytest.fixture
+def old(run: Run) -> np.ndarray:
+    """57 frames in 5 chunks, finished: fox.mkv."""
+    assert run("fox.yaml", "--set", "length=57f", "--set", "seed=3")[0] == 0
+    return frames_of("fox.mkv")
+
+
+def test_a_part_made_anew_by_the_same_recipe_is_the_same_and_by_another_only_that_part_differs(
+    run: Run, old: np.ndarray
+) -> None:
+    assert run("fox.mkv", "--redo", "25f..40f", "-q")[:2] == (0, "fox.redo.mkv\n")
+    assert np.array_equal(frames_of("fox.redo.mkv"), old)
+    code, _, err = run("fox.mkv", "--redo", "25f..40f")
+    assert code == 2
+    assert "fox.redo.mkv: exists already" in err
+    code, _, err = run("fox.mkv", "--redo", "25f..40f", "--set", "seed=7", "-y")
+    assert code == 0
+    assert "redo: frames 21..44 of 57 (chunks 2..3) of fox.mkv" in err
+    new = frames_of("fox.mkv")
+    same = [bool(np.array_equal(a, b)) for a, b in zip(new, old, strict=True)]
+    assert same == [True] * 21 + [False] * 24 + [True] * 12
+    told = json.loads(Path("fox.json").read_text())
+    assert (told["recipe"]["seed"], told["redone"][0]["frames"]) == (3, "21..44")
+    assert told["redone"][0]["recipe"]["seed"] == 7
+    _, _, err = run("fox.mkv", "-o", "first.mkv")
+    assert "note: frames 21..44 of fox.mkv were redone by another recipe" in err
+    assert np.array_equal(frames_of("first.mkv"), old)
+    assert left("fox") == {"fox.mkv", "fox.json", "fox.redo.mkv", "fox.redo.json"}
+
+
+def test_a_part_that_does_not_fit_is_refused(run: Run, old: np.ndarray, monkeypatch: Patch) -> None:
+    unloaded(monkeypatch)
+    for args, told in (
+        (("--redo", "50f..80f"), "50f..80f is frames 50..79 of a video of 0..56; write a range inside it"),
+        (("--redo", "later"), "'later' is not a range"),
+        (("--redo", "0f..9f", "--set", "size=64x64"), "--redo: size is another than the video's"),
+        (("--redo", "0f..9f", "--set", "length=33f"), "--redo: length is another than the video's"),
+        (("--redo", "0f..9f", "--resume"), "--redo is of a finished video; leave --resume out"),
+        (
+            ("--redo", "0f..9f", "-o", "none.mkv"),
+            "none.mkv: --redo is of a finished video, and there is none",
+        ),
+    ):
+        code, _, err = run("fox.mkv", *args)
+        assert code == 2, args
+        assert told in err
+    assert np.array_equal(frames_of("fox.mkv"), old)
 
 
 def test_stdout_holds_the_video_and_nothing_else(

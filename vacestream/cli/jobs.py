@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from vacestream.cli.interrupt import Stop, stopping
-from vacestream.cli.options import say, summary
+from vacestream.cli.options import made_by, say, summary
 from vacestream.errors import EnoughError, RecipeError, StoppedError, TerminatedError, VacestreamError
 
 if TYPE_CHECKING:
     from vacestream.plan import Plan
+    from vacestream.redo import Redo
     from vacestream.unfinished import Unfinished
 
 
@@ -22,6 +24,8 @@ class Job:
     """What it goes on from."""
     until: int | None = None
     """The frame that is enough for now."""
+    redo: "Redo | None" = None
+    """The part that is made anew."""
     finished: bool = False
     """Nothing is left to do."""
 
@@ -30,25 +34,32 @@ class Job:
         """Whether --resume goes on with it where it stops."""
         from vacestream.unfinished import folder_of
 
-        return folder_of(self.plan.outputs) is not None
+        return self.redo is None and folder_of(self.plan.outputs) is not None
 
     @property
     def files(self) -> list[str]:
         return [file for target in self.plan.outputs for file in target.files]
 
 
-def make_jobs(plans: "list[Plan]", *, yes: bool, resume: bool, stop_after: str | None) -> list[Job]:
+def make_jobs(
+    plans: "list[Plan]", *, yes: bool, resume: bool, stop_after: str | None, redo: str | None
+) -> list[Job]:
     """A job a plan; refuses, before the first starts, what would write over something."""
     from vacestream.targets import refuse_absent_folders, refuse_existing
     from vacestream.unfinished import refuse_unfinished
 
-    jobs = [_resumed(plan) for plan in plans] if resume else [Job(plan) for plan in plans]
+    if redo is not None:
+        jobs = [_redone(plan, redo, yes=yes) for plan in plans]
+    elif resume:
+        jobs = [_resumed(plan) for plan in plans]
+    else:
+        jobs = [Job(plan) for plan in plans]
     jobs = [
-        Job(job.plan, job.unfinished, _frame(job.plan, stop_after), finished=job.finished) for job in jobs
+        Job(job.plan, job.unfinished, _frame(job.plan, stop_after), job.redo, job.finished) for job in jobs
     ]
     for job in jobs:
         refuse_absent_folders(job.plan.outputs)
-        if not (yes or resume):
+        if not (yes or resume or redo):
             refuse_unfinished(job.plan.outputs)
         if not (yes or job.unfinished or job.finished):
             refuse_existing(job.plan.outputs)
@@ -128,6 +139,11 @@ def _run(job: Job, weights: Any, stream: TextIO | None, stop: Stop, *, quiet: bo
 
 def _line(job: Job, weights: Any) -> "Callable[[Callable[[Any], None]], None]":
     """What makes the video, given where to report."""
+    if job.redo is not None:
+        from vacestream.redo import render_redo
+
+        redo = job.redo
+        return lambda report: render_redo(redo, report=report, weights=weights)
     from vacestream.run import render
 
     return lambda report: render(job.plan, report=report, weights=weights, unfinished=job.unfinished)
@@ -137,7 +153,7 @@ def _begins(job: Job) -> list[str]:
     """Where the job begins, if not at the start."""
     if job.unfinished is not None:
         return [f"going on after {job.unfinished.frame} frames"]
-    return []
+    return [job.redo.words] if job.redo is not None else []
 
 
 def _resumed(plan: "Plan") -> Job:
@@ -151,6 +167,27 @@ def _resumed(plan: "Plan") -> Job:
 
     refuse_changed(unfinished, made_of(plan), plan.outputs[0].path)
     return Job(plan, unfinished)
+
+
+def _redone(plan: "Plan", span: str, *, yes: bool) -> Job:
+    """The job of a part of a video, whose recipe is the one that it carries."""
+    from vacestream.plan import make_plan
+    from vacestream.recipe import load_recipe
+    from vacestream.redo import make_redo
+    from vacestream.settings import machine_settings
+    from vacestream.targets import is_there
+
+    first = plan.outputs[0]
+    if not is_there(first.path):
+        raise RecipeError(f"{first.path}: --redo is of a finished video, and there is none; render it first")
+    carriers = [file for file in (first.sidecar, first.path) if file is not None and Path(file).is_file()]
+    carrier, told = next(((file, told) for file in carriers if (told := made_by(file))), (first.path, None))
+    if told is None:
+        raise RecipeError(f"{first.path}: carries no recipe, so no part of it can be made again")
+    before = tuple(told.pop("redone", ()))
+    old = make_plan(load_recipe(told, name=carrier, machine=machine_settings()))
+    redo = make_redo(old, plan, span, in_place=yes, before=before)
+    return Job(redo.written, redo=redo)
 
 
 def _frame(plan: "Plan", stop_after: str | None) -> int | None:

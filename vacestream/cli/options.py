@@ -84,14 +84,20 @@ def load(
 def _source(path: str) -> "Path | str | dict[str, Any]":
     """What a recipe is read from: its file, the text on stdin, or the recipe that a rendered file carries."""
     if path != "-":
-        return made_by(path) or Path(path)
+        made = made_by(path)
+        for part in made.pop("redone", []) if made else []:
+            say(f"note: frames {part['frames']} of {path} were redone by another recipe; this is the first")
+        return made or Path(path)
     from vacestream.recipe import decoded
 
     return f"{decoded(sys.stdin.buffer.read(), path)}\n"
 
 
 def made_by(path: str) -> dict[str, Any] | None:
-    """The recipe that a rendered file carries, or that its sidecar tells; None for any other file."""
+    """The recipe that a rendered file carries, or that its sidecar tells; None for any other file.
+
+    `redone` in it lists parts that another recipe made.
+    """
     suffix = Path(path).suffix.lower()
     if suffix == ".json" and Path(path).is_file():
         return _told(Path(path))
@@ -116,7 +122,9 @@ def _told(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     told = isinstance(data, dict) and str(data.get("schema", "")).startswith("vacestream.sidecar/")
-    return dict(data["recipe"]) if told else None
+    if not told:
+        return None
+    return {**data["recipe"], **({"redone": data["redone"]} if "redone" in data else {})}
 
 
 def summary(plan: "Plan") -> str:

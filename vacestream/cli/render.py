@@ -37,6 +37,14 @@ def render(
             metavar="T", help="Stop at the first chunk border at or past 4s, 96f or '2 chunks'; see --resume."
         ),
     ] = None,
+    redo: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RANGE",
+            help="Make a part of a finished video anew, such as 12s..18s, in whole chunks: writes "
+            "NAME.redo.mp4, with -y replaces. The rest stays; up to there the old recipe is run again.",
+        ),
+    ] = None,
     yes: Annotated[bool, typer.Option("-y", help="Replace outputs that exist.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print the output paths only.")] = False,
@@ -54,12 +62,12 @@ def render(
         stream = sys.stderr if "-" in (output or []) else sys.stdout
     jobs: list[Job] = []
     try:
-        _refuse_together(yes=yes, resume=resume)
+        _refuse_together(yes=yes, resume=resume, redo=redo, matrix=matrix, stop_after=stop_after)
         made = load_all(recipes, input_, output, sets, cells=cells(matrix or []))
         plans: list[Plan] = [make_plan(recipe) for recipe in made]
         refuse_shared([(plan.recipe, plan.outputs) for plan in plans])
         if not dry_run:
-            jobs = make_jobs(plans, yes=yes, resume=resume, stop_after=stop_after)
+            jobs = make_jobs(plans, yes=yes, resume=resume, stop_after=stop_after, redo=redo)
     except VacestreamError as error:
         write_envelope(stream, [failed("", error)])
         raise
@@ -73,7 +81,12 @@ def render(
     run_jobs(jobs, stream, quiet=quiet, verbose=verbose)
 
 
-def _refuse_together(*, yes: bool, resume: bool) -> None:
+def _refuse_together(
+    *, yes: bool, resume: bool, redo: str | None, matrix: list[str] | None, stop_after: str | None
+) -> None:
     """Refuse options that mean the opposite of each other."""
     if resume and yes:
         raise RecipeError("--resume goes on with what is there, -y starts over; leave one of them out")
+    others = {"--resume": resume, "--matrix": matrix, "--stop-after": stop_after}
+    if redo and (named := [option for option, given in others.items() if given]):
+        raise RecipeError(f"--redo is of a finished video; leave {' and '.join(named)} out")
