@@ -91,6 +91,22 @@ _ROWS = (
         status="recorded",
         summary="LongLive 1.0 (arXiv:2509.22622): real-time long video, window 12, attention sink 3",
     ),
+    PipelineSpec(
+        "longlive-1.3b-infinity",
+        WAN_1_3B,
+        rope="relative",
+        status="recorded",
+        summary="LongLive's weights with positions counted in the window: no end to the video",
+    ),
+    PipelineSpec(
+        "self-forcing-1.3b",
+        WAN_1_3B,
+        window_latents=21,
+        attention_sink_latents=0,
+        recache="none",
+        status="recorded",
+        summary="Self Forcing (arXiv:2506.08009): trained on 81 frames; without an attention sink it drifts",
+    ),
 )
 
 PIPELINES: dict[str, PipelineSpec] = {row.name: row for row in _ROWS}

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
 _WAN = PipelineSpec("", WAN_1_3B, status="planned")
 _ROWS = (
-    replace(_WAN, name="longlive-1.3b-infinity", rope="relative"),
-    replace(_WAN, name="self-forcing-1.3b", window_latents=21, attention_sink_latents=0, recache="none"),
     replace(_WAN, name="memflow-1.3b"),
     replace(_WAN, name="reward-forcing-1.3b", window_latents=9, rope="relative", recache="none"),
     replace(
@@ -35,7 +33,6 @@ _ROWS = (
 PLANNED: dict[str, PipelineSpec] = {row.name: row for row in _ROWS}
 """Rows that `vacestream.pipelines` will get; their numbers are those of the published code."""
 
-BUILT_PIPELINES = ("sprites", "longlive-1.3b")
 BUILT_MASK_MODES = ("mask", "bbox")
 BUILT_CHANGES = ("prompt",)
 
@@ -137,7 +134,7 @@ UNBUILT = (
     Unbuilt(
         "this pipeline",
         "write `pipeline: longlive-1.3b`, or leave it out to use the embedded model",
-        lambda recipe: (("pipeline",) for _ in range(recipe.pipeline not in BUILT_PIPELINES)),
+        lambda recipe: (("pipeline",) for _ in range(recipe.pipeline in PLANNED)),
     ),
     Unbuilt(
         "making this signal from footage",
