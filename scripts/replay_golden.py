@@ -19,11 +19,15 @@ from einops import rearrange
 from safetensors.torch import load_file
 from torch import Tensor
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from scripts import replay_source
 from vacestream.encode import encode_layer, pool_masks
 from vacestream.engine import Denoiser, make_denoiser, new_denoise_state
 from vacestream.models.checkpoint import load, split_vace, to_diffusers
 from vacestream.models.conditions import Condition, Context, hints_at
-from vacestream.models.kv_cache import CacheShape, KVCache
+from vacestream.models.kv_cache import KVCache
+from vacestream.models.slots import CacheShape
 from vacestream.models.transformer import CausalWan, make_causal
 from vacestream.models.vace import ContextAdapter, References
 from vacestream.pipelines import VAE_STRIDE_T, PipelineSpec, Transformer
@@ -33,6 +37,8 @@ from vacestream.vcu import Layer
 Tensors = dict[str, Tensor]
 FULL_WINDOW = 21
 """Latents that a reference with an unbounded window attends to."""
+SPARSE_MEMORY = 3
+"""Latents of sink and bank that a head of MemFlow attends to."""
 
 
 class Comparison:
@@ -68,7 +74,7 @@ def main(argv: list[str] | None = None) -> int:
     overrides = {key: json.loads(value) for key, _, value in (item.partition("=") for item in args.set)}
     compare = Comparison(args.verbose)
     with torch.inference_mode():
-        if "reference" in case["case"]:
+        if any("calls" in run for run in case["runs"].values()):
             replay_stream(case, tensors, overrides, compare)
         else:
             replay_batch(case, tensors, overrides, compare)
@@ -83,6 +89,10 @@ def replay_stream(
     """Every run of a causal pipeline."""
     model, _ = build(case["case"]["model"], weights(tensors))
     for run_id, run in case["runs"].items():
+        if "controller" in run:
+            row = replace(replay_source.make_row(run["settings"]), **overrides)
+            replay_source.SourceReplay(run_id, run, row, model, tensors, compare).run_all()
+            continue
         settings = {**case["case"]["pipeline"], **run["settings"]}
         row = replace(make_row(case["case"], settings), **overrides)
         Replay(run_id, run, settings, row, model, tensors, compare).run_all()
@@ -125,6 +135,7 @@ class Replay:
             if recorded in self.tensors:
                 self.compare(recorded, x0, latents_of(self.tensors[recorded]))
             self.compare_cache(f"{self.name}/cache/after_block{block}/")
+            self.compare_bank(f"{self.name}/bank/after_block{block}/", ("k_new", "v_new"))
             yield x0
 
     def conditions(self) -> Iterator[Condition]:
@@ -156,6 +167,8 @@ class Replay:
         for key in self.tensors:
             if key.startswith(f"{self.name}/trace/call{self.num_calls:03d}_") and key.endswith("/flow"):
                 self.compare(key, flow[0], latents_of(self.tensors[key]))
+        if kind == "context":
+            self.compare_bank(f"{self.name}/bank/after_block{chunk + 1}/", ("k", "v"))
         if kind == "recache":
             self.compare_cache(f"{self.name}/cache/after_recache_before_block{chunk + 1}/")
         self.num_calls += 1
@@ -164,15 +177,30 @@ class Replay:
         """Recorded slots are in order of age behind the sink; ours stand anywhere."""
         cache = self.state.cache
         slots = sorted(
-            (s for s, x in enumerate(cache.latents) if x is not None), key=lambda s: cache.latents[s] or 0
+            (s for s, x in enumerate(cache.table.latents) if x is not None),
+            key=lambda s: cache.table.latents[s] or 0,
         )
         for key in (key for key in self.tensors if key.startswith(prefix)):
             layer, part = key.removeprefix(prefix).removeprefix("layer").split("/")
             recorded = self.tensors[key].unflatten(1, (-1, cache.layers[0].shape[3]))
             if recorded.shape[1] > cache.shape.window:  # it kept what is past its window
-                recorded = recorded[:, [cache.latents[s] or 0 for s in slots]]
-            ours = cache.layers[int(layer)]["kv".index(part)]
+                recorded = recorded[:, [cache.table.latents[s] or 0 for s in slots]]
+            ours = cache.layers[int(layer)]["kv".index(part)][:, cache.shape.bank :]
             self.compare(key, ours[:, slots], recorded[:, : len(slots)])
+
+    def compare_bank(self, prefix: str, parts: tuple[str, str]) -> None:
+        """The record files a latent a chunk later than we do: until then it is k_new, here the last entry."""
+        cache = self.state.cache
+        for key in (key for key in self.tensors if key.startswith(prefix) and key.endswith(parts)):
+            layer, part = key.removeprefix(prefix).removeprefix("layer").split("/")
+            if part not in parts:
+                continue
+            recorded = self.tensors[key].unflatten(1, (-1, cache.layers[0].shape[3]))
+            ours = cache.layers[int(layer)]["kv".index(part[0])]
+            assert cache.bank is not None
+            last = cache.shape.bank - cache.bank.num_filled
+            entries = range(cache.shape.bank - 1, last - 1, -1) if part in "kv" else [last]
+            self.compare(key, ours[:, list(entries)], recorded[:, : len(entries)])
 
 
 class StandInVae:
@@ -280,13 +308,10 @@ def whole_clip(
 
 def make_row(case: dict[str, Any], settings: dict[str, Any]) -> PipelineSpec:
     """The row that a record's settings ask for."""
-    if case["reference"] not in ("longlive", "self_forcing"):
-        raise SystemExit(f"records of {case['reference']} are not replayed yet")
+    reference = case["reference"]
     model = {**case["pipeline"].get("model_kwargs", {}), **settings.get("model_kwargs", {})}
-    window = model.get("local_attn_size", -1)
-    longlive = case["reference"] == "longlive"
-    chunk = settings["num_frame_per_block"]
-    return PipelineSpec(
+    window, chunk = model.get("local_attn_size", -1), settings["num_frame_per_block"]
+    row = PipelineSpec(
         name=case["id"],
         transformer=Transformer(0, 0, 0, 1, ()),
         steps=tuple(settings["denoising_step_list"]),
@@ -299,9 +324,20 @@ def make_row(case: dict[str, Any], settings: dict[str, Any]) -> PipelineSpec:
         rope="relative" if model.get("use_infinite_attention") else "absolute",
         context_timestep=settings["context_noise"],
         recache="keep_sink" if settings.get("global_sink") else "rewrite_sink",
-        quirk_attend_unfilled_sink=longlive,
-        quirk_freeze_noisy_sink=longlive,
     )
+    if reference == "longlive":
+        return replace(row, quirks=("attend_unfilled_sink", "freeze_noisy_sink"))
+    if reference == "memflow":
+        alone = settings.get("kind") != "interactive"
+        return replace(
+            row,
+            recache=row.recache if settings.get("global_sink") else "zero_sink",
+            bank_latents=model["bank_size"],
+            bank_interval=model["record_interval"],
+            bank_top=SPARSE_MEMORY if model["SMA"] else None,
+            quirks=("compress_every_chunk", *(("record_every_chunk",) if alone else ())),
+        )
+    return row
 
 
 def build(config: dict[str, Any], tensors: Tensors) -> tuple[CausalWan, ContextAdapter | None]:

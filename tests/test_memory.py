@@ -3,7 +3,8 @@
 import pytest
 
 from vacestream.memory import UMT5_XXL, dtype_of, memory, num_context_weights, num_weights, tokens_per_latent
-from vacestream.models.kv_cache import CacheShape, KVCache
+from vacestream.models.kv_cache import KVCache
+from vacestream.models.slots import CacheShape
 from vacestream.pipelines import PIPELINES, WAN_1_3B, WAN_14B
 
 LONGLIVE = PIPELINES["longlive-1.3b"]

@@ -118,10 +118,10 @@ def test_a_chunk_that_fails_leaves_no_trace_and_can_be_made_again(run, index, ki
     if index == 3:  # the switch itself has succeeded before the chunk fails
         next(stream(vcus(skip=3)))
         stream.restore(states[3])
-    before, slots = copy_of(stream), list(stream.denoising.cache.latents)
+    before, slots = copy_of(stream), list(stream.denoising.cache.table.latents)
     fail(stream, kind, index)
     after = copy_of(stream)
-    assert stream.denoising.cache.latents == slots
+    assert stream.denoising.cache.table.latents == slots
     if index != 3:
         assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
     rest = [part for _, part in stream(vcus(skip=index))]

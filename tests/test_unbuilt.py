@@ -30,7 +30,7 @@ vace: {commit_hints: false}
 """
 
 ASKING = {
-    "pipeline": "pipeline: memflow-1.3b",
+    "pipeline": "pipeline: krea-realtime-14b",
     "controls.0.signal": "input: a.mp4\ncontrols: depth",
     "controls.0.steps": "input: sprites:3\ncontrols: {signal: depth, steps: 1..2}",
     "references.0.mode": "references: {image: a.png, mode: salient}",

@@ -6,20 +6,29 @@ chunk leaves its keys and values in the cache for the chunks to come.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from vacestream.models.conditions import Condition, Context, hints_at, join
-from vacestream.models.kv_cache import CacheShape, KVCache
+from vacestream.models.kv_cache import KVCache
 from vacestream.models.schedule import Noise, Schedule, make_schedule
+from vacestream.models.slots import cache_shape
 from vacestream.models.transformer import CausalWan, Text
 from vacestream.models.vace import ContextAdapter
 from vacestream.pipelines import PipelineSpec
 from vacestream.timeline import Chunk
 
+if TYPE_CHECKING:
+    from vacestream.step_batch import InFlight
+
 Trace = Callable[[str, int, Tensor], None]
 """(what the call is for, chunk index, flow [1 c f h w]): sees every model call in full."""
+
+Made = tuple[Condition, Tensor]
+"""A chunk that is done: what it was asked to be, and its clean latents [c f h w]."""
 
 
 @dataclass
@@ -33,6 +42,10 @@ class DenoiseState:
     text: Text | None = None
     recent: list[tuple[Tensor, tuple[Context, ...]]] = field(default_factory=list)
     """Clean latents [c f h w] of the last window, with the contexts they were made under: for a recache."""
+    rows: list[KVCache] = field(default_factory=list)
+    """Of a step batch: the cache of each step, the first of them `cache`."""
+    in_flight: "list[InFlight]" = field(default_factory=list)
+    """Of a step batch: chunks that are not done, the youngest first."""
 
     def forget(self, adapter: ContextAdapter) -> None:
         """Drop what was kept for an adapter that is gone."""
@@ -55,17 +68,10 @@ def new_denoise_state(
 ) -> DenoiseState:
     """An empty stream of latents of the given (height, width)."""
     config = model.config
-    shape = CacheShape(
-        layers=config.num_layers,
-        heads=config.num_attention_heads,
-        head_dim=config.attention_head_dim,
-        grid=(size[0] // config.patch_size[1], size[1] // config.patch_size[2]),
-        window=spec.window_latents,
-        sink=spec.attention_sink_latents,
-        rope=spec.rope,
-        attend_unfilled_sink=spec.quirk_attend_unfilled_sink,
-        freeze_noisy_sink=spec.quirk_freeze_noisy_sink,
-    )
+    patch = config.patch_size
+    grid = size[0] // patch[1], size[1] // patch[2]
+    heads, head_dim = config.num_attention_heads, config.attention_head_dim
+    shape = cache_shape(spec, config.num_layers, heads, head_dim, grid)
     return DenoiseState(KVCache(shape, device=device, dtype=dtype), spec.window_latents)
 
 
@@ -76,32 +82,57 @@ class Denoiser:
     model: CausalWan
     spec: PipelineSpec
     schedule: Schedule
+    source_schedule: Schedule
+    """For chunks that start from source latents."""
     commit_hints: bool = True
     """Hints also in the commit and recache passes."""
     trace: Trace | None = None
+    as_still: Callable[[], Tensor] | None = None
+    """Latent [c 1 h w] of a frame as a still: the last one that the oldest latent of a recompute held."""
+
+    def __call__(self, conditions: Iterable[Condition], state: DenoiseState, noise: Noise) -> Iterator[Made]:
+        """The chunks in order."""
+        for condition in conditions:
+            yield from self.push(condition, state, noise)
+        yield from self.flush(state, noise)
 
     @torch.inference_mode()
-    def __call__(
-        self, conditions: Iterable[Condition], state: DenoiseState, noise: Noise
-    ) -> Iterator[tuple[Condition, Tensor]]:
-        """Each condition and its clean latents [c f h w]."""
-        for condition in conditions:
-            chunk = condition.chunk
-            if chunk.first_latent != state.next_latent:
-                raise ValueError(f"{chunk} does not follow the {state.next_latent} latents before it")
-            self._set_prompt(condition, state)
-            with state.cache.writing(chunk.first_latent, chunk.num_latents):
-                x0 = self._denoise(condition, state, noise)
-            state.remember(x0, condition.contexts)
-            yield condition, x0
+    def push(self, condition: Condition, state: DenoiseState, noise: Noise) -> list[Made]:
+        """Take the next chunk; what is done by now."""
+        chunk = condition.chunk
+        if chunk.first_latent != state.next_latent:
+            raise ValueError(f"{chunk} does not follow the {state.next_latent} latents before it")
+        self.set_prompt(condition, state)
+        first = chunk.first_latent
+        if self.spec.recompute_latents and first:
+            first = self._recompute(condition, state)
+        with state.cache.writing(first, chunk.num_latents):
+            x0 = self._denoise(condition, state, noise)
+        state.cache.file(first, partial(self._text_keys, state))
+        state.remember(x0, condition.contexts)
+        return [(condition, x0)]
+
+    def flush(self, state: DenoiseState, noise: Noise) -> list[Made]:
+        """What is still to come when no chunk follows."""
+        return []
+
+    def schedule_of(self, condition: Condition) -> Schedule:
+        """The steps of a chunk."""
+        schedule = self.schedule
+        if source := condition.source:
+            schedule = self.source_schedule.from_source(source.share, source.timestep)
+        if condition.references is not None:
+            condition.references.keep((*schedule.timesteps, self.spec.context_timestep))
+        return schedule
 
     def _denoise(self, condition: Condition, state: DenoiseState, noise: Noise) -> Tensor:
-        schedule, chunk = self.schedule, condition.chunk
-        shape = self._latent_shape(state, chunk.num_latents)
+        schedule, chunk = self.schedule_of(condition), condition.chunk
+        shape = self.latent_shape(state, chunk.num_latents)
         draws = [noise(chunk.index, step, shape) for step in range(len(schedule.timesteps))]
         # One copy a chunk: the loop never waits for the host.
         fresh = torch.stack(draws).to(state.cache.device)
-        x = x0 = fresh[0].to(state.cache.dtype)
+        start = condition.source.noised(fresh[0]) if condition.source else fresh[0]
+        x = x0 = start.to(state.cache.dtype)
         for step, timestep in enumerate(schedule.timesteps):
             if step > 0:
                 x = schedule.renoise(x0, fresh[step], step)
@@ -117,15 +148,16 @@ class Denoiser:
     @torch.inference_mode()
     def prefill(self, given: Tensor, condition: Condition, state: DenoiseState) -> None:
         """Take clean latents [c f h w] as what came before; they enter the cache, nothing is generated."""
-        self._set_prompt(condition, state)
+        self.set_prompt(condition, state)
         while given.shape[1]:
             count = self.spec.chunk_latents if state.next_latent else self.spec.first_chunk_latents
             part, given = given[:, :count], given[:, count:]
             with state.cache.writing(state.next_latent, part.shape[1]):
                 self._commit("prefill", part, condition, state)
+            state.cache.file(state.next_latent, partial(self._text_keys, state))
             state.remember(part, condition.contexts)
 
-    def _set_prompt(self, condition: Condition, state: DenoiseState) -> None:
+    def set_prompt(self, condition: Condition, state: DenoiseState) -> None:
         """On a new prompt: new text K/V, and the last window of the cache made again under it."""
         old, new = state.prompt, condition.prompt
         switched = old is None or (old is not new and not torch.equal(old, new))
@@ -136,12 +168,29 @@ class Denoiser:
             self._recache(condition, state)
         state.prompt = new
 
+    def _recompute(self, condition: Condition, state: DenoiseState) -> int:
+        """Fill the empty cache from the last clean latents, under the prompt of now; the next free place.
+
+        The oldest of them has lost what it hangs on: its last frame takes its place, encoded as a still.
+        """
+        count = self.spec.recompute_latents
+        clean = torch.cat([x for x, _ in state.recent], dim=1)[:, -count:]
+        if state.next_latent > count and self.as_still is not None:
+            clean = torch.cat([self.as_still().to(clean), clean[:, 1:]], dim=1)
+        contexts = join(state.recent, count)
+        state.cache.clear()
+        chunk = Chunk(condition.chunk.index, 0, count)
+        before = Condition(chunk, condition.prompt, contexts, condition.references)
+        with state.cache.writing(0, count):
+            self._commit("recompute", clean, before, state)
+        return count
+
     def _recache(self, condition: Condition, state: DenoiseState) -> None:
         clean = torch.cat([x for x, _ in state.recent], dim=1)[:, -state.window :]
         count = clean.shape[1]
         contexts = join(state.recent, count)
         chunk = Chunk(condition.chunk.index, state.next_latent - count, count)
-        state.cache.rewrite(chunk.first_latent, count, keep_sink=self.spec.recache == "keep_sink")
+        state.cache.rewrite(chunk.first_latent, count, sink=self.spec.recache)
         self._commit(
             "recache", clean, Condition(chunk, condition.prompt, contexts, condition.references), state
         )
@@ -172,13 +221,24 @@ class Denoiser:
             self.trace(kind, condition.chunk.index, flow)
         return None if flow is None else flow[0]
 
-    def _latent_shape(self, state: DenoiseState, num_latents: int) -> tuple[int, ...]:
+    def _text_keys(self, state: DenoiseState, layer: int) -> Tensor:
+        assert state.text is not None
+        return state.text.of(self.model.blocks[layer])[0]
+
+    def latent_shape(self, state: DenoiseState, num_latents: int) -> tuple[int, ...]:
         patch, grid = self.model.config.patch_size, state.cache.shape.grid
         return self.model.config.in_channels, num_latents, grid[0] * patch[1], grid[1] * patch[2]
 
 
 def make_denoiser(
-    model: CausalWan, spec: PipelineSpec, *, commit_hints: bool = True, trace: Trace | None = None
+    model: CausalWan,
+    spec: PipelineSpec,
+    *,
+    commit_hints: bool = True,
+    trace: Trace | None = None,
+    as_still: Callable[[], Tensor] | None = None,
 ) -> Denoiser:
-    """The denoise stage of a pipeline."""
-    return Denoiser(model, spec, make_schedule(spec.steps, spec.shift, warp=spec.warp), commit_hints, trace)
+    """The denoise stage of a pipeline, a chunk at a time."""
+    steps = (spec.steps, spec.source_steps or spec.steps)
+    schedules = [make_schedule(one, spec.shift, warp=spec.warp) for one in steps]
+    return Denoiser(model, spec, *schedules, commit_hints, trace, as_still)

@@ -4,6 +4,7 @@ import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from vacestream.models.slots import cache_shape
 from vacestream.pipelines import VAE_STRIDE, VAE_STRIDE_T, PipelineSpec, Transformer
 
 BYTES = {"fp32": 4, "bf16": 2, "fp16": 2, "fp8": 1}
@@ -99,13 +100,14 @@ def memory(
     chunk = max(spec.chunk_latents, spec.first_chunk_latents)
     passes = len(spec.steps) + spec.commit_pass
     slot = 2 * t.layers * tokens * t.dim * value
+    cache = cache_shape(spec, t.layers, t.heads, t.head_dim, (1, tokens))
     return Memory(
         transformer=num_weights(t) * weight,
         context_blocks=num_context_weights(t) * weight if context else 0,
         text_encoder=text * weight,
         vae=vae * weight,
-        kv_cache=spec.window_latents * slot,
-        kv_aside=chunk * slot,
+        kv_cache=cache.num_slots * slot,
+        kv_aside=cache.num_aside(chunk) * slot,
         text_kv=2 * (t.layers + num_context) * t.text_len * t.dim * value,
         reference_kv=2 * passes * num_context * num_references * tokens * t.dim * value,
         activations=Activations(

@@ -40,6 +40,25 @@ SPRITES = Transformer(
 )
 
 
+Recache = Literal["keep_sink", "rewrite_sink", "zero_sink", "none"]
+
+Quirk = Literal[
+    "attend_unfilled_sink",
+    "freeze_noisy_sink",
+    "compress_every_chunk",
+    "record_every_chunk",
+    "ring_by_pass",
+]
+"""Faults of the references that their weights were not trained with; rows have none, their records do.
+
+attend_unfilled_sink, freeze_noisy_sink (LongLive): sink slots are attended as zeros before they are filled;
+sink latents after the first chunk keep their first noisy K/V. compress_every_chunk, record_every_chunk
+(MemFlow): a full bank is sorted out again though nothing is new; every chunk replaces the newest record.
+ring_by_pass (StreamDiffusionV2): every pass may renew the sink, even while it is empty; the slot moves on
+between the passes of a chunk; the third slot is never overwritten.
+"""
+
+
 @dataclass(frozen=True)
 class PipelineSpec:
     """What distinguishes one causal base from another; lengths are in latents along time."""
@@ -51,24 +70,46 @@ class PipelineSpec:
     shift: float = 5.0
     warp: bool = True
     """Push the steps through the shifted schedule, as the few-step checkpoints were trained."""
+    source_steps: tuple[float, ...] | None = None
+    """Those of a chunk that starts from the input's own latents, before strength; None: `steps`."""
+    source_motion: bool = False
+    """Less noise where the input moves: StreamDiffusionV2's rule (arXiv:2511.07399)."""
+    source_normalised: bool = True
+    """Whether source latents are scaled as the VAE's statistics say."""
+    step_batch: bool = False
+    """Chunks in flight, one at each step, in one call of the model: faster, and as many chunks later."""
     chunk_latents: int = 3
     first_chunk_latents: int = 3
     window_latents: int = 12
     """What a chunk sees, attention sink and itself included."""
     attention_sink_latents: int = 3
     """The first latents of the stream, which stay in the window."""
+    sink_decay: float = 1.0
+    """1: the sink stays as it is. Below, what leaves the window flows into it: sink * d + gone * (1 - d)."""
+    sink_refresh: float | None = None
+    """A latent whose K/V have a cosine below this with a sink latent takes its place; None: never."""
     rope: Literal["absolute", "relative"] = "absolute"
     """Keys roped at their place in the stream, or at their rank in the window on every read."""
+    rope_restart: int = 0
+    """The latent at which places in the stream jump back to the window's end; 0: never."""
+    bank_latents: int = 0
+    """Latents of longer ago that are seen beside the window, those that answer the prompt best."""
+    bank_interval: int = 3
+    """Chunks from one latent that the bank is offered to the next."""
+    bank_top: int | None = None
+    """How many latents of sink and bank each head attends to, the nearest to its query; None: all."""
+    recompute_latents: int = 0
+    """The cache is made again before every chunk, from so many clean latents; 0: it is carried on."""
     commit_pass: bool = True
     """Write the chunk's keys and values once more from its clean latents."""
     context_timestep: float = 0.0
     """Timestep of the commit and recache passes."""
-    recache: Literal["keep_sink", "rewrite_sink", "none"] = "keep_sink"
-    """What a prompt switch does to the cache: one pass over the last window of clean latents, or nothing."""
-    quirk_attend_unfilled_sink: bool = False
-    """Fault of the LongLive reference: sink slots are attended as zeros before they are filled."""
-    quirk_freeze_noisy_sink: bool = False
-    """Fault of the LongLive reference: sink latents after the first chunk keep their first noisy K/V."""
+    recache: Recache = "keep_sink"
+    """What a prompt switch does to the cache: one pass over the last window of clean latents, or nothing.
+
+    In that pass the sink stays, or is made anew. zero_sink is MemFlow's fault: nothing is left of it.
+    """
+    quirks: tuple[Quirk, ...] = ()
     fps: int = 16
     area: int = 480 * 832
     """Pixels a frame when the recipe names no size."""
@@ -106,6 +147,14 @@ _ROWS = (
         recache="none",
         status="recorded",
         summary="Self Forcing (arXiv:2506.08009): trained on 81 frames; without an attention sink it drifts",
+    ),
+    PipelineSpec(
+        "memflow-1.3b",
+        WAN_1_3B,
+        bank_latents=3,
+        status="recorded",
+        licence="CC-BY-NC-SA",
+        summary="MemFlow (arXiv:2512.14699): LongLive's window beside a bank that the prompt chooses from",
     ),
 )
 

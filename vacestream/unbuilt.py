@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 _WAN = PipelineSpec("", WAN_1_3B, status="planned")
 _ROWS = (
-    replace(_WAN, name="memflow-1.3b"),
     replace(_WAN, name="reward-forcing-1.3b", window_latents=9, rope="relative", recache="none"),
     replace(
         _WAN, name="streamdiffusionv2-1.3b", steps=(700, 500), shift=8.0, warp=False, chunk_latents=1,

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from vacestream.models.kv_cache import CacheShape, KVCache
+from vacestream.models.kv_cache import KVCache
+from vacestream.models.slots import CacheShape
 
 LAYERS, HEADS, HEAD_DIM, GRID = 2, 2, 10, (2, 3)
 TOKENS = GRID[0] * GRID[1]
@@ -137,14 +138,14 @@ def test_an_aborted_chunk_leaves_the_cache_as_it_was_and_the_stream_as_if_never_
     cache = KVCache(shape)
     for _ in stream(cache, past, cuts[:stop_at]):
         pass
-    before, table = [layer.clone() for layer in cache.layers], list(cache.latents)
+    before, table = [layer.clone() for layer in cache.layers], list(cache.table.latents)
     first, count = cuts[stop_at]
     cache.begin(first, count)
     attended(cache, history(count, seed=7))
     cache.repeat()
     cache.layer(0)(*history(count, seed=8)[0][:, None])
     cache.abort()
-    assert cache.latents == table
+    assert cache.table.latents == table
     assert all(torch.equal(a, b) for a, b in zip(cache.layers, before, strict=True))
     for got, mine in zip(stream(cache, past, cuts[stop_at:]), want[stop_at:], strict=True):
         assert all(torch.equal(a, b) for a, b in zip(got, mine, strict=True))
@@ -161,7 +162,7 @@ def test_longlive_sees_its_first_three_latents_the_last_six_and_the_chunk() -> N
     cache = KVCache(replace(SHAPE, window=12, sink=3))
     for first in range(0, 60, 3):
         cache.begin(first, 3)
-        seen = sorted(latent for latent in cache.latents if latent is not None)
+        seen = sorted(latent for latent in cache.table.latents if latent is not None)
         assert seen == sorted({0, 1, 2} | set(range(max(0, first - 6), first + 3)))
         cache.commit()
 
@@ -189,7 +190,7 @@ def test_a_chunk_that_does_not_fit_beside_the_sink_is_refused_and_changes_nothin
     cache.commit()
     with pytest.raises(ValueError, match="do not fit the window"):
         cache.begin(3, 3)
-    assert cache.latents == [0, 1, 2, None, None]
+    assert cache.table.latents == [0, 1, 2, None, None]
 
 
 def test_a_pass_outside_a_chunk_is_refused() -> None:

@@ -10,8 +10,9 @@ from diffusers import WanTransformer3DModel
 from torch import Tensor
 
 from tests.tiny import SIZE, batch_oracle, tiny_pipeline
-from vacestream.models.kv_cache import CacheShape, KVCache
+from vacestream.models.kv_cache import KVCache
 from vacestream.models.load import Pipeline, build_transformer
+from vacestream.models.slots import CacheShape
 from vacestream.models.transformer import CausalWan, CausalWanBlock, Hints, Text
 from vacestream.models.vace import ContextHints, References
 

@@ -13,9 +13,10 @@ from tests.tiny import SIZE, SPEC, randomize, tiny_pipeline
 from vacestream.engine import make_denoiser, new_denoise_state
 from vacestream.models.attention import apply_rope, attend, make_rope
 from vacestream.models.conditions import Condition, Context, hints_at
-from vacestream.models.kv_cache import CacheShape, KVCache
+from vacestream.models.kv_cache import KVCache
 from vacestream.models.load import Pipeline, build_transformer
 from vacestream.models.schedule import seeded_noise
+from vacestream.models.slots import CacheShape
 from vacestream.models.transformer import make_causal
 from vacestream.models.vace import ContextAdapter, ContextHints, References
 from vacestream.timeline import Chunk

@@ -24,6 +24,21 @@ class Context:
 
 
 @dataclass(frozen=True)
+class Source:
+    """The input's own latents, which a chunk starts from instead of pure noise."""
+
+    latents: Tensor  # [c f h w]
+    share: float
+    """Of the noise that they are mixed with, 0..1."""
+    timestep: float
+    """What the first step is told, 1000 = pure noise."""
+
+    def noised(self, noise: Tensor) -> Tensor:
+        """The sample that the first step starts from, float32 like the noise."""
+        return self.share * noise + (1 - self.share) * self.latents.to(noise)
+
+
+@dataclass(frozen=True)
 class Condition:
     """Everything that steers one chunk."""
 
@@ -31,6 +46,7 @@ class Condition:
     prompt: Tensor  # [L text_dim], zero behind the prompt; the same object for the same prompt
     contexts: tuple[Context, ...] = ()
     references: References | None = None
+    source: Source | None = None
     kept: tuple[Tensor, Tensor] | None = None
     """Pixels [T 3 H W] that the output keeps where their masks [T 1 H W] are 0."""
     is_plain: bool = False

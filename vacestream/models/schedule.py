@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -21,6 +22,16 @@ class Schedule:
 
     timesteps: tuple[float, ...]
     sigmas: tuple[float, ...]
+    shift: float = 1.0
+
+    def from_source(self, share: float, timestep: float) -> "Schedule":
+        """The steps of a sample with this share of noise: first `timestep` is told, then those of less."""
+        rest = [i for i, later in enumerate(self.timesteps) if i and later < NUM_TRAIN_STEPS * share]
+        return Schedule(
+            (timestep, *(self.timesteps[i] for i in rest)),
+            (_nearest_sigma(timestep, self.shift), *(self.sigmas[i] for i in rest)),
+            self.shift,
+        )
 
     def denoise(self, x: Tensor, flow: Tensor, step: int) -> Tensor:
         """x0 of the sample x and the model's flow; in float64, for steps of little noise."""
@@ -35,15 +46,20 @@ class Schedule:
 
 def make_schedule(steps: Sequence[float], shift: float, *, warp: bool) -> Schedule:
     """Steps 0..1000 on the shifted table; with warp, each is first pushed through it as in training."""
-    table = _sigma_table(shift)
-    timesteps = NUM_TRAIN_STEPS * table
     if warp:
-        warped = torch.cat([timesteps, torch.zeros(1)])
+        warped = torch.cat([NUM_TRAIN_STEPS * _sigma_table(shift), torch.zeros(1)])
         steps = [warped[NUM_TRAIN_STEPS - int(step)].item() for step in steps]
-    nearest = [(timesteps.double() - step).abs().argmin() for step in steps]
-    return Schedule(tuple(float(step) for step in steps), tuple(table[i].item() for i in nearest))
+    told = tuple(float(step) for step in steps)
+    return Schedule(told, tuple(_nearest_sigma(step, shift) for step in told), shift)
 
 
+def _nearest_sigma(timestep: float, shift: float) -> float:
+    """The noise share of the training step that is nearest."""
+    table = _sigma_table(shift)
+    return float(table[((NUM_TRAIN_STEPS * table).double() - timestep).abs().argmin()])
+
+
+@cache
 def _sigma_table(shift: float) -> Tensor:
     """Noise share of the training steps, float32, descending from 1."""
     s = torch.linspace(1, 0, NUM_TRAIN_STEPS + 1)[:-1]

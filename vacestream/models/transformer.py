@@ -30,6 +30,14 @@ class Text:
         self.tokens = tokens
         self.kv: dict[nn.Module, tuple[Tensor, Tensor]] = {}
 
+    def of(self, block: Any) -> tuple[Tensor, Tensor]:
+        """K/V [B L k d] in a block's cross-attention."""
+        if block not in self.kv:
+            attn = block.attn2
+            k, v = attn.norm_k(attn.to_k(self.tokens)), attn.to_v(self.tokens)
+            self.kv[block] = k.unflatten(2, (attn.heads, -1)), v.unflatten(2, (attn.heads, -1))
+        return self.kv[block]
+
     def forget(self, blocks: Iterable[nn.Module]) -> None:
         """Drop the K/V of blocks that are gone."""
         for block in blocks:
@@ -71,11 +79,7 @@ def _self_attention(attn: Any, y: Tensor, attend: Attend) -> Tensor:
 
 
 def _cross_attention(block: Any, y: Tensor, text: Text) -> Tensor:
-    attn, frames = block.attn2, y.shape[1]
-    if block not in text.kv:
-        k, v = attn.norm_k(attn.to_k(text.tokens)), attn.to_v(text.tokens)
-        text.kv[block] = k.unflatten(2, (attn.heads, -1)), v.unflatten(2, (attn.heads, -1))
-    k, v = text.kv[block]
+    attn, frames, (k, v) = block.attn2, y.shape[1], text.of(block)
     q = attn.norm_q(attn.to_q(y.flatten(1, 2))).unflatten(2, (attn.heads, -1))
     return attn.to_out[0](cross_attend(q, k, v).flatten(2)).unflatten(1, (frames, -1))
 

@@ -87,6 +87,11 @@ class References:
     def __len__(self) -> int:
         return len(self.latents)
 
+    def keep(self, timesteps: Iterable[float]) -> None:
+        """Drop the keys and values of all other timesteps."""
+        held = set(timesteps)
+        self.kv = {key: kv for key, kv in self.kv.items() if key[1] in held}
+
     def noised(self, sigma: float) -> Tensor:
         """[1 c r h w] as the video would be at this share of noise, which is how batch VACE feeds them."""
         mixed = (1 - sigma) * self.latents + sigma * self.noise

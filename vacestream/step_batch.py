@@ -1,0 +1,160 @@
+"""Several chunks in flight, each one step further than the next: one call of the model for all of them.
+
+Row i of the batch is the chunk that came i calls ago, at step i; it has a KV cache of its own, which holds
+what earlier chunks wrote at that step (StreamDiffusionV2, arXiv:2511.07399). The first chunk runs alone.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from vacestream.engine import Denoiser, DenoiseState, Made
+from vacestream.models.conditions import Condition, hints_at
+from vacestream.models.kv_cache import Attend, KVCache
+from vacestream.models.schedule import Noise, Schedule
+from vacestream.models.transformer import Hints, Text
+
+
+@dataclass(frozen=True)
+class InFlight:
+    """A chunk on its way: the sample [c f h w] that its next step starts from."""
+
+    condition: Condition
+    text: Text
+    schedule: Schedule
+    step: int
+    sample: Tensor
+
+    @property
+    def timestep(self) -> float:
+        return self.schedule.timesteps[self.step]
+
+
+@dataclass(frozen=True)
+class StepBatch:
+    """The denoise stage for rows of `denoiser`, as many as it has steps."""
+
+    denoiser: Denoiser
+
+    def __call__(self, conditions: Iterable[Condition], state: DenoiseState, noise: Noise) -> Iterator[Made]:
+        """The chunks in order."""
+        for condition in conditions:
+            yield from self.push(condition, state, noise)
+        yield from self.flush(state, noise)
+
+    @torch.inference_mode()
+    def push(self, condition: Condition, state: DenoiseState, noise: Noise) -> list[Made]:
+        """Take the next chunk; what is done by now."""
+        chunk = condition.chunk
+        if not chunk.first_latent:
+            made = self.denoiser.push(condition, state, noise)
+            schedule = self.denoiser.schedule_of(condition)
+            state.rows = [state.cache, *(state.cache.copy() for _ in schedule.timesteps[1:])]
+            return made
+        if chunk.first_latent != state.next_latent:
+            raise ValueError(f"{chunk} does not follow the {state.next_latent} latents before it")
+        self.denoiser.set_prompt(condition, state)
+        assert state.text is not None
+        schedule = self.denoiser.schedule_of(condition)
+        if len(schedule.timesteps) != len(state.rows):
+            raise ValueError(f"{schedule.timesteps} for the {len(state.rows)} rows of a step batch")
+        start = noise(chunk.index, 0, self.denoiser.latent_shape(state, chunk.num_latents))
+        start = condition.source.noised(start) if condition.source else start
+        sample = start.to(state.cache.device, state.cache.dtype)
+        new = InFlight(condition, state.text, schedule, 0, sample)
+        made = self._call([new, *state.in_flight], state, noise)
+        state.next_latent += chunk.num_latents
+        return made
+
+    @torch.inference_mode()
+    def flush(self, state: DenoiseState, noise: Noise) -> list[Made]:
+        """What is still to come when no chunk follows."""
+        made = []
+        while state.in_flight:
+            made += self._call(state.in_flight, state, noise)
+        return made
+
+    def _call(self, batch: list[InFlight], state: DenoiseState, noise: Noise) -> list[Made]:
+        """One step for every chunk in flight; those that are done. A call that fails leaves all as it was."""
+        x = torch.stack([one.sample for one in batch])
+        times = [[one.timestep] * x.shape[2] for one in batch]
+        text = JoinedText([one.text for one in batch])
+        hints = JoinedHints([self._hints(one) for one in batch])
+        with ExitStack() as stack:
+            for one in batch:
+                chunk = one.condition.chunk
+                stack.enter_context(state.rows[one.step].writing(chunk.first_latent, chunk.num_latents))
+            memory = JoinedMemory([state.rows[one.step] for one in batch])
+            flow = self.denoiser.model(x, torch.tensor(times, device=x.device), text, memory, [hints])
+            assert flow is not None
+            moved = [self._stepped(one, flow[i], noise) for i, one in enumerate(batch)]
+        state.in_flight = [one for one in moved if isinstance(one, InFlight)]
+        if self.denoiser.trace is not None:
+            self.denoiser.trace("step_batch", batch[0].condition.chunk.index, flow)
+        return [one for one in moved if not isinstance(one, InFlight)]
+
+    def _stepped(self, one: InFlight, flow: Tensor, noise: Noise) -> InFlight | Made:
+        """The chunk behind this step: noised again for the next, or done."""
+        x0, step, chunk = one.schedule.denoise(one.sample, flow, one.step), one.step + 1, one.condition.chunk
+        if step == len(one.schedule.timesteps):
+            return one.condition, x0
+        fresh = noise(chunk.index, step, tuple(x0.shape)).to(x0.device)
+        return replace(one, step=step, sample=one.schedule.renoise(x0, fresh, step))
+
+    def _hints(self, one: InFlight) -> list[Hints]:
+        condition = one.condition
+        references = condition.references
+        return list(hints_at(one.timestep, self.denoiser.model, one.text, condition.contexts, references))
+
+
+class JoinedText(Text):
+    """The prompts of several rows."""
+
+    def __init__(self, rows: list[Text]) -> None:
+        super().__init__(rows[0].tokens)
+        self.rows = rows
+
+    def of(self, block: nn.Module) -> tuple[Tensor, Tensor]:
+        """K/V [B L k d] in a block's cross-attention."""
+        k, v = zip(*(row.of(block) for row in self.rows), strict=True)
+        return torch.cat(k), torch.cat(v)
+
+
+@dataclass(frozen=True)
+class JoinedMemory:
+    """Each row of a batch attends to a cache of its own."""
+
+    caches: list[KVCache]
+
+    def layer(self, index: int) -> Attend:
+        """Self-attention of one block, row by row."""
+        rows = [cache.layer(index) for cache in self.caches]
+
+        def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+            parts = zip(rows, q.split(1), k.split(1), v.split(1), strict=True)
+            return torch.cat([attend(*part) for attend, *part in parts])
+
+        return attention
+
+
+@dataclass(frozen=True)
+class JoinedHints:
+    """Each row of a batch has hints of its own, perhaps none."""
+
+    rows: list[list[Hints]]
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        return tuple(sorted({layer for row in self.rows for source in row for layer in source.layers}))
+
+    def __call__(self, x: Tensor, modulation: Tensor, text: Text) -> Iterator[Tensor]:
+        """Patch tokens [B f n d] and modulation [B f 6 d] -> the rows' hints [B f n d], layer by layer."""
+        assert isinstance(text, JoinedText)
+        inputs = zip(self.rows, x.split(1), modulation.split(1), text.rows, strict=True)
+        streams = [[(source.layers, source(*given)) for source in row] for row, *given in inputs]
+        for layer in self.layers:
+            none = torch.zeros_like(x[:1])
+            yield torch.cat([sum((next(s) for at, s in row if layer in at), start=none) for row in streams])
