@@ -65,6 +65,8 @@ def scene(
     references: tuple[Tensor, ...] = (),
     prompts: Mapping[int, str] | None = None,
     scales: Mapping[int, float] | None = None,
+    source: Clip | None = None,
+    strength: float = 1.0,
     skip: int = 0,
 ) -> Iterator[tuple[Chunk, VCU]]:
     """The VCUs from chunk `skip` on; prompts and scales hold from the chunk that they stand at."""
@@ -72,6 +74,6 @@ def scene(
 
     def steer(chunk: Chunk) -> Steering:
         prompt = prompts[max(at for at in prompts if at <= chunk.index)]
-        return Steering(prompt, references, scales[max(at for at in scales if at <= chunk.index)])
+        return Steering(prompt, references, scales[max(at for at in scales if at <= chunk.index)], strength)
 
-    return islice(make_vcus(chunks(spec, num_frames), passes, steer, SIZE), skip, None)
+    return islice(make_vcus(chunks(spec, num_frames), passes, steer, SIZE, source=source), skip, None)

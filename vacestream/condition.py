@@ -43,6 +43,7 @@ class Steering:
     prompt: str
     references: tuple[Tensor, ...] = ()  # [3 H W] each
     context_scale: float = 1.0
+    strength: float = 1.0
 
 
 def make_vcus(
@@ -52,16 +53,20 @@ def make_vcus(
     size: tuple[int, int],
     *,
     mask_time: MaskTime = "group",
+    source: FrameSource | None = None,
 ) -> Iterator[tuple[Chunk, VCU]]:
-    """The VCUs of the chunks, in order.
+    """The VCUs of the chunks, in order; `source` gives the frames that they start from.
 
     A chunk that reaches past the end of the video, or of the first source that ends, is filled by holding the
     last frames; its `end` says where the video stops.
     """
     readers = [_PassReader(item, size) for item in passes]
+    start = None if source is None else _Held(source)
     for chunk in chunks:
         parts = [reader.read(chunk) for reader in readers]
-        end = min((chunk.start + got for got, _, _ in parts if got is not None), default=chunk.stop)
+        started, pixels = start.take(chunk) if start else (None, None)
+        counts = [started, *(got for got, _, _ in parts)]
+        end = min((chunk.start + got for got in counts if got is not None), default=chunk.stop)
         if end <= chunk.start:
             return
         if end < chunk.stop and (chunk.end is None or end < chunk.end):
@@ -74,7 +79,18 @@ def make_vcus(
         )
         steering = steer(chunk)
         kept = next((reader.kept_pixels for reader in readers if reader.kept_pixels), None)
-        yield chunk, VCU(steering.prompt, layers, steering.references, steering.context_scale, kept)
+        yield (
+            chunk,
+            VCU(
+                steering.prompt,
+                layers,
+                steering.references,
+                steering.context_scale,
+                source=pixels,
+                strength=steering.strength,
+                kept=kept,
+            ),
+        )
         if chunk.end is not None and chunk.end <= chunk.stop:
             return
 

@@ -1,6 +1,6 @@
 """Clean latents -> frames, with the pixels that were to be kept put back; broken ones are refused."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
@@ -14,12 +14,19 @@ from vacestream.timeline import Chunk
 
 
 def decode(
-    latents: Iterable[tuple[Condition, Tensor]], decoder: Decoder
+    latents: Iterable[tuple[Condition, Tensor]],
+    decoder: Decoder,
+    seen: Callable[[Tensor], None] = lambda _: None,
 ) -> Iterator[tuple[Chunk, np.ndarray]]:
-    """Latents [c f h w] of each chunk -> its wanted frames uint8 [T H W 3]; kept pixels are the source's."""
+    """Latents [c f h w] of each chunk -> its wanted frames uint8 [T H W 3]; kept pixels are the source's.
+
+    `seen` is given the pixels [T 3 H W] of each chunk as the decoder made them.
+    """
     for condition, clean in latents:
         chunk = condition.chunk
-        pixels = decoder.push(clean)[: chunk.num_wanted]
+        pixels = decoder.push(clean)
+        seen(pixels)
+        pixels = pixels[: chunk.num_wanted]
         _refuse_broken(chunk, pixels)
         if condition.kept is not None:
             source, masks = (part[: chunk.num_wanted].to(pixels.device) for part in condition.kept)

@@ -12,8 +12,9 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from vacestream.models.conditions import Condition, Context
+from vacestream.models.conditions import Condition, Context, Source
 from vacestream.models.vace import ContextAdapter, References
+from vacestream.source import NoiseRule, SteadyRule
 from vacestream.timeline import Chunk, first_frame
 from vacestream.vcu import VCU, Layer
 
@@ -47,12 +48,16 @@ class EncodeState:
     pictures: tuple[Tensor, ...] = ()
     references: References | None = None
     """Of `pictures`, which are compared by identity."""
+    source: tuple[PixelEncoder, NoiseRule] | None = None
+    """Of the footage that chunks start from."""
     aside: list[tuple[dict[str, Any], dict[str, Any]]] | None = None
     """The streams as they were before the chunk in work, None between chunks."""
+    source_aside: tuple[dict[str, Any], dict[str, Any]] | None = None
 
     def begin(self) -> None:
         """A chunk is about to be encoded."""
         self.aside = [(inactive.state(), reactive.state()) for inactive, reactive in self.streams]
+        self.source_aside = (self.source[0].state(), self.source[1].state()) if self.source else None
 
     def commit(self) -> None:
         """The chunk is done."""
@@ -66,6 +71,11 @@ class EncodeState:
         for pair, states in zip(self.streams, self.aside, strict=True):
             for encoder, state in zip(pair, states, strict=True):
                 encoder.restored(state)
+        if self.source is not None and self.source_aside is not None:
+            self.source[0].restored(self.source_aside[0])
+            self.source[1].restore(self.source_aside[1])
+        else:
+            self.source = None
         self.commit()
 
 
@@ -78,6 +88,10 @@ class Encode:
     """Prompt -> [L text_dim], zero behind the prompt."""
     reference_noise: Callable[[int, tuple[int, ...]], Tensor]
     """(index, shape) -> the fixed noise of a reference."""
+    new_rule: Callable[[float], NoiseRule] = SteadyRule
+    """Strength -> how much noise the chunks of a stream start from."""
+    as_source: Callable[[Tensor], Tensor] = torch.clone
+    """Latents -> as the transformer takes them to start from."""
 
     def __call__(
         self,
@@ -91,7 +105,8 @@ class Encode:
             contexts = self._contexts(chunk, vcu, state, adapter())
             references = self._references(vcu, state) if contexts else None
             prompt = self._prompt(vcu.prompt, state)
-            yield Condition(chunk, prompt, contexts, references, vcu.kept, vcu.is_plain())
+            source = self._source(chunk, vcu, state)
+            yield Condition(chunk, prompt, contexts, references, source, vcu.kept, vcu.is_plain())
 
     def _contexts(
         self, chunk: Chunk, vcu: VCU, state: EncodeState, adapter: ContextAdapter | None
@@ -109,6 +124,19 @@ class Encode:
             if adapter is not None:
                 contexts.append(Context(adapter, latents, float(vcu.context_scale * layer.scale)))
         return tuple(contexts)
+
+    def _source(self, chunk: Chunk, vcu: VCU, state: EncodeState) -> Source | None:
+        """Encoded as long as there is footage to start from, so that its stream stays in step."""
+        if vcu.source is None:
+            return None
+        if state.source is None:
+            state.source = self.new_encoder(), self.new_rule(vcu.strength)
+            if chunk.start:
+                state.source[0].push_neutral(1, (vcu.source.shape[2], vcu.source.shape[3]))
+        encoder, rule = state.source
+        rule.strength = vcu.strength
+        latents = self.as_source(encoder.push(vcu.source))
+        return Source(latents, *rule.push(vcu.source))
 
     def _prompt(self, prompt: str, state: EncodeState) -> Tensor:
         if prompt not in state.prompts:

@@ -52,8 +52,10 @@ class DenoiseState:
         self.recent = [
             (x, tuple(c for c in contexts if c.adapter is not adapter)) for x, contexts in self.recent
         ]
-        if self.text is not None:
-            self.text.forget(adapter.vace_blocks)
+        for text in (self.text, *(one.text for one in self.in_flight)):
+            if text is not None:
+                text.forget(adapter.vace_blocks)
+        self.in_flight = [one.without(adapter) for one in self.in_flight]
 
     def remember(self, clean: Tensor, contexts: tuple[Context, ...]) -> None:
         """Keep a chunk; forget what is past the window."""
@@ -239,6 +241,8 @@ def make_denoiser(
     as_still: Callable[[], Tensor] | None = None,
 ) -> Denoiser:
     """The denoise stage of a pipeline, a chunk at a time."""
-    steps = (spec.steps, spec.source_steps or spec.steps)
-    schedules = [make_schedule(one, spec.shift, warp=spec.warp) for one in steps]
-    return Denoiser(model, spec, *schedules, commit_hints, trace, as_still)
+    plain, source = (
+        make_schedule(steps, spec.shift, warp=spec.warp)
+        for steps in (spec.steps, spec.source_steps or spec.steps)
+    )
+    return Denoiser(model, spec, plain, source, commit_hints, trace, as_still)

@@ -59,6 +59,11 @@ def open_passes(plan: Plan, stack: ExitStack) -> list[Pass]:
     return passes or ([Pass()] if recipe.references else [])
 
 
+def open_start(plan: Plan, stack: ExitStack) -> Source | None:
+    """The input whose own latents each chunk starts from, where `strength` says so."""
+    return None if plan.recipe.strength is None else open_input(plan, stack)
+
+
 def open_input(plan: Plan, stack: ExitStack, signal: str | None = None) -> Source:
     """The recipe's input, fitted to the output's size and rate; or a signal that it knows exactly."""
     given = plan.recipe.input
@@ -96,7 +101,8 @@ def steering(plan: Plan) -> Callable[[Chunk], Steering]:
 
     def steer(chunk: Chunk) -> Steering:
         latest = max(start for start in prompts if start <= chunk.index)
-        return Steering(prompts[latest], references, recipe.context_scale)
+        strength = 1.0 if recipe.strength is None else recipe.strength
+        return Steering(prompts[latest], references, recipe.context_scale, strength)
 
     return steer
 

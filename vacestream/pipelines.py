@@ -1,6 +1,6 @@
 """The table of base pipelines: a row each, data only, from the papers that the rows name."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 
@@ -118,6 +118,25 @@ class PipelineSpec:
     summary: str = ""
 
 
+_STREAM_DIFFUSION = PipelineSpec(
+    "streamdiffusionv2-1.3b",
+    WAN_1_3B,
+    steps=(1000, 750, 500, 250, 0),
+    shift=8.0,
+    warp=False,
+    source_steps=(700, 500),
+    source_motion=True,
+    source_normalised=False,
+    chunk_latents=1,
+    first_chunk_latents=2,
+    window_latents=6,
+    sink_refresh=0.2,
+    commit_pass=False,
+    recache="none",
+    status="recorded",
+    summary="StreamDiffusionV2 (arXiv:2511.07399): 4 frames a chunk, from the input's own: `strength: 0.8`",
+)
+
 _ROWS = (
     PipelineSpec(
         "sprites",
@@ -155,6 +174,29 @@ _ROWS = (
         status="recorded",
         licence="CC-BY-NC-SA",
         summary="MemFlow (arXiv:2512.14699): LongLive's window beside a bank that the prompt chooses from",
+    ),
+    _STREAM_DIFFUSION,
+    replace(_STREAM_DIFFUSION, name="streamdiffusionv2-14b", transformer=WAN_14B),
+    PipelineSpec(
+        "reward-forcing-1.3b",
+        WAN_1_3B,
+        window_latents=9,
+        sink_decay=0.999,
+        rope="relative",
+        recache="none",
+        summary="Reward Forcing (arXiv:2512.04678): window 9, whatever leaves it flows into the sink",
+    ),
+    PipelineSpec(
+        "krea-realtime-14b",
+        WAN_14B,
+        steps=(1000, 750, 500, 250, 0),
+        window_latents=6,
+        attention_sink_latents=0,
+        recompute_latents=3,
+        commit_pass=False,
+        recache="none",
+        licence="CC-BY-NC-SA",
+        summary="Krea Realtime 14B: the cache is made again before every chunk, under the prompt of now",
     ),
 )
 

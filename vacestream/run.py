@@ -6,7 +6,7 @@ from typing import Any
 
 from vacestream.condition import make_vcus
 from vacestream.events import Event, Report, warnings_reported
-from vacestream.inputs import open_passes, refuse_early_end, steering
+from vacestream.inputs import open_passes, open_start, refuse_early_end, steering
 from vacestream.models.device import free_memory, pick_device, pick_dtype
 from vacestream.models.load import Pipeline, load_pipeline
 from vacestream.needs import parts_left_out
@@ -60,9 +60,10 @@ def render(
         stream = load_stream(plan, weights)
         keeper = stack.enter_context(Keeper(plan, stream, record, unfinished))
         outputs = stack.enter_context(Outputs(plan))
-        timing = Timing()
+        timing, start = Timing(), open_start(plan, stack)
+        steer, mask_time = steering(plan), plan.mask_time
         vcus = outputs.watch(
-            make_vcus(plan.chunks(), passes, steering(plan), plan.size, mask_time=plan.mask_time)
+            make_vcus(plan.chunks(), passes, steer, plan.size, mask_time=mask_time, source=start)
         )
         keeper.replay(vcus, outputs)
         for _, frames in keeper.watch(stream(timing.watch("condition", vcus), timing.watch)):

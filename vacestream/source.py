@@ -20,6 +20,9 @@ TOLD_LESS = 100
 class NoiseRule(Protocol):
     """How much noise each chunk of a stream starts from."""
 
+    strength: float
+    """0.0 to 1.0; may change from chunk to chunk."""
+
     def push(self, pixels: Tensor) -> tuple[float, float]:
         """The next chunk's frames [T 3 H W] -> its share of noise, and what its first step is told."""
 
@@ -68,7 +71,7 @@ class MotionRule:
             aim = self.strength - MOTION_WEIGHT * motion
             self.share = (1 - INERTIA) * aim + INERTIA * self.share
         self.last = pixels[-1:].clone()
-        return self.share, float(int(NUM_TRAIN_STEPS * self.share) - TOLD_LESS)
+        return self.share, float(max(0, int(NUM_TRAIN_STEPS * self.share) - TOLD_LESS))
 
     def state(self) -> dict[str, Any]:
         """What must be kept to go on from here."""

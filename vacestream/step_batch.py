@@ -16,6 +16,7 @@ from vacestream.models.conditions import Condition, hints_at
 from vacestream.models.kv_cache import Attend, KVCache
 from vacestream.models.schedule import Noise, Schedule
 from vacestream.models.transformer import Hints, Text
+from vacestream.models.vace import ContextAdapter
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,11 @@ class InFlight:
     @property
     def timestep(self) -> float:
         return self.schedule.timesteps[self.step]
+
+    def without(self, adapter: ContextAdapter) -> "InFlight":
+        """The same chunk when an adapter has gone."""
+        contexts = tuple(one for one in self.condition.contexts if one.adapter is not adapter)
+        return replace(self, condition=replace(self.condition, contexts=contexts))
 
 
 @dataclass(frozen=True)
@@ -107,7 +113,7 @@ class StepBatch:
     def _hints(self, one: InFlight) -> list[Hints]:
         condition = one.condition
         references = condition.references
-        return list(hints_at(one.timestep, self.denoiser.model, one.text, condition.contexts, references))
+        return [*hints_at(one.timestep, self.denoiser.model, one.text, condition.contexts, references)]
 
 
 class JoinedText(Text):

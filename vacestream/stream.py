@@ -15,12 +15,15 @@ from torch import Tensor
 
 from vacestream.decode import decode
 from vacestream.encode import Encode, EncodeState
-from vacestream.engine import DenoiseState, Trace, make_denoiser, new_denoise_state
+from vacestream.engine import Denoiser, DenoiseState, Trace, make_denoiser, new_denoise_state
 from vacestream.models.conditions import Condition, Context
 from vacestream.models.load import Pipeline
 from vacestream.models.schedule import Noise, seeded_noise
 from vacestream.models.vace import ContextAdapter
 from vacestream.models.vae import Decoder, Encoder
+from vacestream.pipelines import VAE_STRIDE_T
+from vacestream.source import MotionRule, NoiseRule, SteadyRule
+from vacestream.step_batch import StepBatch
 from vacestream.timeline import Chunk
 from vacestream.vcu import VCU
 
@@ -51,6 +54,8 @@ class Stream:
     trace: Trace | None = None
     served: ContextAdapter | None = None
     """The adapter of the last chunk."""
+    shown: Tensor | None = None
+    """The last frames [T 3 H W], as many as the latents of a recompute hold, where the row asks for that."""
 
     def __call__(
         self, vcus: Iterable[tuple[Chunk, VCU]], watch: Watch = _unwatched
@@ -61,22 +66,57 @@ class Stream:
             new_encoder=lambda: Encoder(pipe.vae),
             embed_prompt=pipe.text,
             reference_noise=lambda index, shape: noise(REFERENCE_CHUNK, index, shape),
+            new_rule=self._new_rule,
+            as_source=self._as_source,
         )
         conditions = watch("encode", encode(vcus, self.encoding, self._attached))
         latents = watch("denoise", self._denoise(conditions, noise))
-        return watch("decode", decode(latents, self.decoder))
+        return watch("decode", decode(latents, self.decoder, self._see))
 
     def _denoise(self, conditions: Iterable[Condition], noise: Noise) -> Iterator[tuple[Condition, Tensor]]:
         """The denoise stage; a chunk that fails leaves no trace, here or in the encode stage."""
-        pipe = self.pipeline
-        denoise = make_denoiser(pipe.transformer, pipe.spec, commit_hints=self.commit_hints, trace=self.trace)
+        stage = self._stage()
         try:
-            for made in denoise(conditions, self.denoising, noise):
+            for condition in conditions:
+                made = stage.push(condition, self.denoising, noise)
                 self.encoding.commit()
-                yield made
+                yield from made
         except BaseException:
             self.encoding.abort()
             raise
+        yield from stage.flush(self.denoising, noise)
+
+    def _stage(self) -> Denoiser | StepBatch:
+        """How the row denoises."""
+        pipe = self.pipeline
+        denoiser = make_denoiser(
+            pipe.transformer,
+            pipe.spec,
+            commit_hints=self.commit_hints,
+            trace=self.trace,
+            as_still=self._as_still,
+        )
+        return StepBatch(denoiser) if pipe.spec.step_batch else denoiser
+
+    def _see(self, pixels: Tensor) -> None:
+        if count := self.pipeline.spec.recompute_latents:
+            seen = pixels if self.shown is None else torch.cat([self.shown, pixels])
+            self.shown = seen[-VAE_STRIDE_T * (count - 1) - 1 :].clone()
+
+    def _as_still(self) -> Tensor:
+        """The oldest of the last frames as a latent [c 1 h w]."""
+        assert self.shown is not None, "a chunk that is not shown yet cannot be gone on from"
+        return Encoder(self.pipeline.vae).push(self.shown[:1])
+
+    def _new_rule(self, strength: float) -> NoiseRule:
+        return MotionRule(strength) if self.pipeline.spec.source_motion else SteadyRule(strength)
+
+    def _as_source(self, latents: Tensor) -> Tensor:
+        """Some rows were trained to start from latents that are not scaled."""
+        if self.pipeline.spec.source_normalised:
+            return latents
+        encoder = Encoder(self.pipeline.vae)
+        return (latents * encoder.std + encoder.mean).to(latents.dtype)
 
     def unload_adapter(self) -> None:
         """From the next chunk on the bare base; when no other stream has the adapter, its memory is back."""
@@ -92,7 +132,12 @@ class Stream:
         return self.adapter
 
     def save(self, path: Path) -> None:
-        """Write the state; the file appears when it is complete, also after a power cut."""
+        """Write the state; the file appears when it is complete, also after a power cut.
+
+        ValueError while a step batch is filled.
+        """
+        if self.denoising.in_flight:
+            raise ValueError("chunks of a step batch are in flight; go on to the end, or use another row")
         self._attached()
         part = path.with_name(path.name + ".part")
         torch.save({**_identity(self), **_plain(self)}, part)
@@ -135,6 +180,8 @@ def _plain(stream: Stream) -> dict[str, Any]:
     denoising = stream.denoising
     return {
         "encoders": [[encoder.state() for encoder in pair] for pair in stream.encoding.streams],
+        "source": [part.state() for part in stream.encoding.source or ()],
+        "shown": stream.shown,
         "decoder": stream.decoder.state(),
         "cache": denoising.cache.state(),
         "next_latent": denoising.next_latent,
@@ -152,6 +199,12 @@ def _take(stream: Stream, state: dict[str, Any]) -> None:
     stream.encoding = EncodeState(
         streams=[tuple(Encoder(pipe.vae).restored(one) for one in pair) for pair in state["encoders"]]  # type: ignore[misc]
     )
+    if state["source"]:
+        encoder, rule = Encoder(pipe.vae), stream._new_rule(1.0)
+        encoder.restored(state["source"][0])
+        rule.restore(state["source"][1])
+        stream.encoding.source = encoder, rule
+    stream.shown = state["shown"]
     stream.decoder.restored(state["decoder"])
     denoising = stream.denoising
     denoising.cache.take(state["cache"])

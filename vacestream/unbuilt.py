@@ -12,16 +12,6 @@ if TYPE_CHECKING:
 
 _WAN = PipelineSpec("", WAN_1_3B, status="planned")
 _ROWS = (
-    replace(_WAN, name="reward-forcing-1.3b", window_latents=9, rope="relative", recache="none"),
-    replace(
-        _WAN, name="streamdiffusionv2-1.3b", steps=(700, 500), shift=8.0, warp=False, chunk_latents=1,
-        first_chunk_latents=2, window_latents=6, commit_pass=False, recache="none",
-    ),
-    replace(
-        _WAN, name="streamdiffusionv2-14b", transformer=WAN_14B, steps=(700, 500), shift=8.0, warp=False,
-        chunk_latents=1, first_chunk_latents=2, window_latents=6, commit_pass=False, recache="none",
-    ),
-    replace(_WAN, name="krea-realtime-14b", transformer=WAN_14B, window_latents=6, attention_sink_latents=0),
     replace(_WAN, name="wan2.1-1.3b", chunk_latents=21, first_chunk_latents=21, window_latents=21),
     replace(
         _WAN, name="wan2.1-14b", transformer=WAN_14B, chunk_latents=21, first_chunk_latents=21,
@@ -150,7 +140,6 @@ UNBUILT = (
     Unbuilt("outpainting", "use `mask:` inside the picture", _given("outpaint")),
     Unbuilt("extension", "use a reference or a control instead", _given("extend")),
     Unbuilt("a change of anything but the prompt", "keep `at:` and `prompt:`", _changes),
-    Unbuilt("starting from the input's own picture", "use `controls:` or `mask:`", _given("strength")),
     Unbuilt(
         "this way of sampling", "leave it out", _given("steps", "guidance_scale", "negative_prompt", "mode")
     ),

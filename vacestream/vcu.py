@@ -45,6 +45,10 @@ class VCU:
     """1 to 3 pictures, in order; the same objects from chunk to chunk as long as they do not change."""
     context_scale: float = 1.0
     """0.0 to 2.0, times the scale of every pass."""
+    source: Tensor | None = None
+    """Pixels [T 3 H W] whose own latents the chunk starts from."""
+    strength: float = 1.0
+    """How far it may go from them, 0.0 to 1.0."""
     kept: tuple[Tensor, Tensor] | None = None
     """Pixels [T 3 H W] that the output keeps where their masks [T 1 H W] are 0."""
 

@@ -47,8 +47,9 @@ class Text:
 class Hints(Protocol):
     """What one adapter adds to the main blocks during a model call; made one at a time, as they are due."""
 
-    layers: tuple[int, ...]
-    """Main blocks that a hint is added behind, ascending."""
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """Main blocks that a hint is added behind, ascending."""
 
     def __call__(self, x: Tensor, modulation: Tensor, text: Text) -> Iterator[Tensor]:
         """Patch tokens [B f n d] and modulation [B f 6 d] -> a hint [B f n d] for each of `layers`."""

@@ -1,0 +1,282 @@
+"""Every row of the table on tiny random weights: what it makes, what it sees, what it holds."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from tests.clips import SIZE, Clip, control_passes, masked_passes, noise, pictures, scene
+from tests.tiny import SIZE as TINY
+from tests.tiny import tiny_pipeline
+from vacestream.condition import Pass
+from vacestream.engine import make_denoiser
+from vacestream.memory import memory
+from vacestream.models.attention import apply_rope, attend, make_rope
+from vacestream.models.kv_cache import KVCache
+from vacestream.models.schedule import seeded_noise
+from vacestream.models.slots import cache_shape
+from vacestream.models.vae import Decoder, Encoder
+from vacestream.pipelines import PIPELINES, PipelineSpec
+from vacestream.stream import Stream, new_stream
+from vacestream.timeline import chunks
+
+ROWS = {name: replace(row, transformer=TINY) for name, row in PIPELINES.items()}
+STREAMED = {name: row for name, row in ROWS.items() if name != "sprites"}
+NUM_FRAMES = 26
+"""Past every first chunk, and the end of no chunk of three latents."""
+FAMILIES: dict[str, Callable[[PipelineSpec], Iterator[object]]] = {
+    "T2V": lambda row: scene(row, [], num_frames=NUM_FRAMES),
+    "R2V": lambda row: scene(row, [Pass()], num_frames=NUM_FRAMES, references=pictures(2)),
+    "depth": lambda row: scene(row, control_passes(NUM_FRAMES)),
+    "mask": lambda row: scene(row, masked_passes(NUM_FRAMES)),
+    "V2V": lambda row: scene(row, [], num_frames=NUM_FRAMES, source=Clip(noise(NUM_FRAMES, 4)), strength=0.8),
+}
+
+
+@pytest.fixture(scope="module")
+def pipe():
+    with torch.inference_mode():
+        yield tiny_pipeline()
+
+
+def started(pipe, row: PipelineSpec) -> Stream:
+    return new_stream(replace(pipe, spec=row), SIZE, 7)
+
+
+def made(stream: Stream, units) -> np.ndarray:
+    return np.concatenate([part for _, part in stream(units)])
+
+
+@pytest.mark.parametrize("name", STREAMED)
+def test_every_row_does_every_family_with_exact_frames_and_each_differs(pipe, name):
+    row, outputs = STREAMED[name], {}
+    for family, units in FAMILIES.items():
+        outputs[family] = made(started(pipe, row), units(row))
+        assert outputs[family].shape == (NUM_FRAMES, *SIZE, 3), family
+    for one, other in zip(list(outputs)[1:], list(outputs)[:-1], strict=True):
+        assert not np.array_equal(outputs[one], outputs[other]), (one, other)
+    silent = scene(row, control_passes(NUM_FRAMES), references=pictures(2), scales={0: 0.0})
+    assert np.array_equal(made(started(pipe, row), silent), outputs["T2V"])
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_the_planned_cache_is_the_allocated_one_in_every_row(name):
+    row, size = ROWS[name], (64, 96)
+    cache = KVCache(cache_shape(row, TINY.layers, TINY.heads, TINY.head_dim, (4, 6)))
+    allocated = sum(layer.numel() * layer.element_size() for layer in cache.layers)
+    needs = memory(row, size, "fp32")
+    assert needs.kv_cache == allocated
+    for chunk, _ in zip(chunks(row), range(4), strict=False):
+        with cache.writing(chunk.first_latent, chunk.num_latents):
+            aside = sum(old.numel() * old.element_size() for old in cache._kept.values)
+    assert aside <= needs.kv_aside
+
+
+def seen_by(row: PipelineSpec, num_chunks: int) -> list[list[int]]:
+    """The latents that each chunk attends to; keys and values carry the number of their latent."""
+    cache, seen = KVCache(cache_shape(row, 1, 1, 12, (1, 1))), []
+    for chunk, _ in zip(chunks(row), range(num_chunks), strict=False):
+        numbers = torch.arange(chunk.first_latent, chunk.first_latent + chunk.num_latents).float()
+        x = (numbers + 1)[None, :, None, None].expand(-1, -1, -1, 12)
+        with cache.writing(chunk.first_latent, chunk.num_latents):
+            cache.layer(0)(x, torch.ones_like(x), x)
+            held = cache.layers[0][1, 0, cache._access.read, 0, 0, 0]
+            seen.append(sorted(round(float(number)) - 1 for number in held))
+        cache.file(chunk.first_latent, lambda _: torch.ones(1, 1, 1, 12))
+    return seen
+
+
+@pytest.mark.parametrize("t", [12, 15, 30, 60])
+def test_longlive_sees_its_first_three_latents_the_last_six_and_the_chunk(t):
+    assert seen_by(ROWS["longlive-1.3b"], t // 3 + 1)[-1] == [0, 1, 2, *range(t - 6, t + 3)]
+
+
+@pytest.mark.parametrize("t", [9, 12, 60])
+def test_reward_forcing_sees_its_sink_the_last_three_latents_and_the_chunk(t):
+    row = replace(ROWS["reward-forcing-1.3b"], sink_decay=0.9999999)  # so that the sink's numbers stay
+    assert seen_by(row, t // 3 + 1)[-1] == [0, 1, 2, *range(t - 3, t + 3)]
+
+
+@pytest.mark.parametrize("t", [6, 7, 20])
+def test_streamdiffusion_sees_its_first_three_latents_the_last_two_and_the_chunk(t):
+    row = replace(ROWS["streamdiffusionv2-1.3b"], sink_refresh=-1.0)
+    assert seen_by(row, t)[-1] == [0, 1, 2, t - 2, t - 1, t]
+
+
+def test_streamdiffusion_renews_the_sink_latent_that_the_new_one_is_unlike():
+    row = ROWS["streamdiffusionv2-1.3b"]
+    cache = KVCache(cache_shape(row, 1, 1, 12, (1, 1)))
+    generator = torch.Generator().manual_seed(1)
+    same = torch.randn(1, 1, 1, 12, generator=generator)
+    for latent in range(8):
+        with cache.writing(latent, 1):
+            v = same * (-1 if latent == 7 else 1)  # the last is unlike all of them
+            for _ in range(2):
+                cache.layer(0)(v, v, v)
+                cache.repeat()
+    signs = cache.layers[0][1, 0, :, 0, 0, 0].sign() * same.flatten()[0].sign()
+    assert (signs < 0).sum() == 1
+    assert signs[:3].min() < 0
+
+
+def test_memflow_keeps_two_of_its_records_and_the_newest_beside_the_window():
+    seen = seen_by(ROWS["memflow-1.3b"], 14)
+    assert seen[1] == [0, 0, 1, 2, 3, 4, 5]  # the first record is a sink latent too
+    assert seen[9] == sorted([0, 9, 18, *[0, 1, 2], *range(21, 30)])
+    assert 27 in seen[10]
+    assert len(seen[12]) == 15
+
+
+class Rolled:
+    """The slow way with a sink that flows: the buffer is rolled, layer by layer, and kept un-roped."""
+
+    def __init__(self, shape) -> None:
+        self.shape, self.layers = shape, [[] for _ in range(shape.layers)]
+        self.device, self.dtype, self.passes = torch.device("cpu"), torch.float32, 0
+
+    @contextmanager
+    def writing(self, _first: int, count: int):
+        self.count, self.passes = count, 0
+        yield
+
+    def repeat(self) -> None:
+        self.passes += 1
+
+    def file(self, *_: object) -> None:
+        pass
+
+    def layer(self, index: int):
+        frames, sink, count = self.layers[index], self.shape.sink, self.count
+
+        def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+            new = list(zip(k.chunk(count, 1), v.chunk(count, 1), strict=True))
+            if self.passes:
+                frames[-count:] = new
+            else:
+                if (evicted := len(frames) + count - self.shape.window) > 0:
+                    assert evicted == sink
+                    for i, gone in enumerate(frames[sink : sink + evicted]):
+                        a = self.shape.sink_decay
+                        frames[i] = tuple(a * x + (1 - a) * y for x, y in zip(frames[i], gone, strict=True))
+                    del frames[sink : sink + evicted]
+                frames.extend(new)
+            keys, values = (torch.cat(part, 1) for part in zip(*frames, strict=True))
+            n, grid, dim = len(frames), self.shape.grid, q.shape[-1]
+            k_rope, q_rope = (
+                make_rope(tuple(range(first, n)), *grid, dim, q.device) for first in (0, n - count)
+            )
+            return attend(apply_rope(q, q_rope), apply_rope(keys, k_rope), values)
+
+        return attention
+
+
+def latents_of(stream: Stream, units) -> list[Tensor]:
+    """The clean latents of each chunk."""
+    kept: list[Tensor] = []
+    push = stream.decoder.push
+    stream.decoder.push = lambda clean: (kept.append(clean), push(clean))[1]
+    for _ in stream(units):
+        pass
+    return kept
+
+
+def test_reward_forcing_is_the_rolled_buffer_whose_evicted_latents_flow_into_the_sink(pipe):
+    row = replace(ROWS["reward-forcing-1.3b"], sink_decay=0.7)  # so that one chunk of it is felt
+    fast, slow = started(pipe, row), started(pipe, row)
+    slow.denoising.cache = Rolled(fast.denoising.cache.shape)
+    units = [list(scene(row, control_passes(69), references=pictures(1))) for _ in range(2)]
+    got, want = latents_of(fast, units[0]), latents_of(slow, units[1])
+    kept = started(pipe, replace(row, sink_decay=1.0))
+    still = latents_of(kept, scene(row, control_passes(69), references=pictures(1)))
+    assert len(got) == len(want) == 6
+    for a, b in zip(got, want, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-4, rtol=0)
+    assert (still[-1] - got[-1]).abs().max() > 0.01
+
+
+class Fixed:
+    """Keys and values of a context at places 0.. and of the chunk behind it; nothing is ever rolled."""
+
+    def __init__(self, layers: int, grid: tuple[int, int]) -> None:
+        self.grid, self.context = grid, [None] * layers
+        self.num_context = 0
+
+    def layer(self, index: int):
+        def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+            first = self.num_context
+            count = q.shape[1] // (self.grid[0] * self.grid[1])
+            rope = make_rope(tuple(range(first, first + count)), *self.grid, q.shape[-1], q.device)
+            q, k = apply_rope(q, rope), apply_rope(k, rope)
+            if self.num_context == 0:
+                self.written = index
+                self.context[index] = (k, v)
+                return attend(q, k, v)
+            old_k, old_v = self.context[index]
+            return attend(q, torch.cat([old_k, k], 1), torch.cat([old_v, v], 1))
+
+        return attention
+
+
+def test_krea_makes_its_context_again_before_every_chunk_under_the_prompt_of_now(pipe):
+    row, prompts = ROWS["krea-realtime-14b"], {0: "a red dog", 2: "a blue cat"}
+    got = latents_of(started(pipe, row), scene(row, [], num_frames=45, prompts=prompts))
+    with torch.inference_mode():
+        want = krea_slowly(pipe, row, [pipe.text(prompts[0])] * 2 + [pipe.text(prompts[2])] * 2)
+    assert len(got) == len(want) == 4
+    for a, b in zip(got, want, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-4, rtol=0)
+
+
+def krea_slowly(pipe, row: PipelineSpec, texts: list[Tensor]) -> list[Tensor]:
+    """Clean latents of each chunk; all latents and all frames so far are kept."""
+    model, draw = pipe.transformer, seeded_noise(7)
+    schedule = make_denoiser(model, row).schedule
+    assert schedule.timesteps == pytest.approx((1000, 937.5, 833.3333, 625, 0), abs=1e-3)
+    grid, shape = (SIZE[0] // 16, SIZE[1] // 16), (TINY.channels, 3, SIZE[0] // 8, SIZE[1] // 8)
+    latents, frames, decoder = torch.empty(TINY.channels, 0, *shape[2:]), [], Decoder(pipe.vae)
+    for block, prompt in enumerate(texts):
+        text, cache = model.embed_text(prompt[None]), Fixed(TINY.layers, grid)
+        if block:
+            anchor = latents[:, :1]
+            if block > 1:
+                anchor = Encoder(pipe.vae).push(torch.cat(frames)[-9:][:1])
+            context = torch.cat([anchor, latents[:, -2:]], 1)
+            model(context[None], torch.zeros(1, 3), text, cache)
+            cache.num_context = 3
+        x = draw(block, 0, shape)
+        for step, timestep in enumerate(schedule.timesteps):
+            if step:
+                x = schedule.renoise(x0, draw(block, step, shape), step)  # noqa: F821
+            memory = cache if block else Fixed(TINY.layers, grid)
+            flow = model(x[None], torch.full((1, 3), timestep), text, memory)
+            x0 = schedule.denoise(x, flow[0], step)
+        latents = torch.cat([latents, x0], 1)
+        frames.append(decoder.push(x0))
+    return list(latents.split(3, 1))
+
+
+def test_an_aborted_chunk_leaves_the_cache_of_every_row_as_it_was():
+    for row in STREAMED.values():
+        cache = KVCache(cache_shape(row, 2, 1, 12, (1, 1)))
+        for chunk, _ in zip(chunks(row), range(9), strict=False):
+            before = [layer.clone() for layer in cache.layers], list(cache.table.latents)
+            generator = torch.Generator().manual_seed(chunk.index)
+            for aborted in (True, False):
+                first = 0 if row.recompute_latents else chunk.first_latent
+                cache.begin(first, chunk.num_latents)
+                for _ in range(2):
+                    x = torch.randn(3, 1, chunk.num_latents, 1, 12, generator=generator)
+                    for layer in range(2):
+                        cache.layer(layer)(*x)
+                    cache.repeat()
+                if aborted:
+                    cache.abort()
+                    assert all(torch.equal(a, b) for a, b in zip(before[0], cache.layers, strict=True)), (
+                        row.name
+                    )
+                    assert cache.table.latents == before[1]
+            cache.commit()
