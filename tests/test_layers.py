@@ -25,11 +25,14 @@ FORBIDDEN = {  # modules and all below them -> what their imports never lead to,
     "encode": ("recipe", "plan", "media"),
     "decode": ("recipe", "plan", "media"),
     "stream": ("recipe", "plan", "media"),
+    "step_batch": ("recipe", "plan", "media"),
+    "batch": ("recipe", "plan", "media"),
+    "source": ("recipe", "plan", "media"),
     "condition": ("recipe", "plan"),
 }
 LIGHT = (  # what loads without the heavy packages, itself and whatever of ours it loads
     "recipe", "tasks", "contradictions", "ways", "moments", "plan", "footage", "memory", "sizes", "timeline",
-    "targets", "unbuilt", "unfinished", "events", "pipelines", "errors", "cli", "media.probe",
+    "targets", "sampling", "unbuilt", "unfinished", "events", "pipelines", "errors", "cli", "media.probe",
 )  # fmt: skip
 HEAVY = ("torch", "diffusers", "transformers", "cv2", "peft", "controlnet_aux")
 NAMES_DEVICES = ("models.device", "recipe", "memory")

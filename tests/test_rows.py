@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from tests.clips import SIZE, Clip, control_passes, masked_passes, noise, pictures, scene
+from tests.tiny import CPU, tiny_pipeline
 from tests.tiny import SIZE as TINY
-from tests.tiny import tiny_pipeline
 from vacestream.condition import Pass
-from vacestream.engine import make_denoiser
+from vacestream.engine import make_denoiser, new_denoise_state
 from vacestream.memory import memory
 from vacestream.models.attention import apply_rope, attend, make_rope
 from vacestream.models.kv_cache import KVCache
@@ -24,10 +24,15 @@ from vacestream.pipelines import PIPELINES, PipelineSpec
 from vacestream.stream import Stream, new_stream
 from vacestream.timeline import chunks
 
-ROWS = {name: replace(row, transformer=TINY) for name, row in PIPELINES.items()}
-STREAMED = {name: row for name, row in ROWS.items() if name != "sprites"}
-NUM_FRAMES = 26
+NUM_FRAMES = 14
 """Past every first chunk, and the end of no chunk of three latents."""
+ROWS = {name: replace(row, transformer=TINY) for name, row in PIPELINES.items()}
+STREAMED = {name: row for name, row in ROWS.items() if row.streams}
+WHOLE = {
+    f"{name} in batch": replace(row, batch=replace(row.batch, steps=3)).whole_clip(5)
+    for name, row in ROWS.items()
+    if row.batch
+}
 FAMILIES: dict[str, Callable[[PipelineSpec], Iterator[object]]] = {
     "T2V": lambda row: scene(row, [], num_frames=NUM_FRAMES),
     "R2V": lambda row: scene(row, [Pass()], num_frames=NUM_FRAMES, references=pictures(2)),
@@ -51,10 +56,13 @@ def made(stream: Stream, units) -> np.ndarray:
     return np.concatenate([part for _, part in stream(units)])
 
 
-@pytest.mark.parametrize("name", STREAMED)
+@pytest.mark.parametrize("name", [*STREAMED, *WHOLE])
 def test_every_row_does_every_family_with_exact_frames_and_each_differs(pipe, name):
-    row, outputs = STREAMED[name], {}
+    """But for starting from footage in batch, which plan refuses."""
+    row, outputs = (STREAMED | WHOLE)[name], {}
     for family, units in FAMILIES.items():
+        if family == "V2V" and row.whole:
+            continue
         outputs[family] = made(started(pipe, row), units(row))
         assert outputs[family].shape == (NUM_FRAMES, *SIZE, 3), family
     for one, other in zip(list(outputs)[1:], list(outputs)[:-1], strict=True):
@@ -63,14 +71,15 @@ def test_every_row_does_every_family_with_exact_frames_and_each_differs(pipe, na
     assert np.array_equal(made(started(pipe, row), silent), outputs["T2V"])
 
 
-@pytest.mark.parametrize("name", ROWS)
-def test_the_planned_cache_is_the_allocated_one_in_every_row(name):
-    row, size = ROWS[name], (64, 96)
-    cache = KVCache(cache_shape(row, TINY.layers, TINY.heads, TINY.head_dim, (4, 6)))
+@pytest.mark.parametrize("name", [*STREAMED, *WHOLE])
+def test_the_planned_cache_is_the_allocated_one_in_every_row(pipe, name):
+    row, size = (STREAMED | WHOLE)[name], (64, 96)
+    state = new_denoise_state(pipe.transformer, row, (8, 12), dtype=torch.float32, device=CPU)
+    cache = state.cache
     allocated = sum(layer.numel() * layer.element_size() for layer in cache.layers)
     needs = memory(row, size, "fp32")
     assert needs.kv_cache == allocated
-    for chunk, _ in zip(chunks(row), range(4), strict=False):
+    for chunk, _ in zip(chunks(row), range(1 if row.whole else 4), strict=False):
         with cache.writing(chunk.first_latent, chunk.num_latents):
             aside = sum(old.numel() * old.element_size() for old in cache._kept.values)
     assert aside <= needs.kv_aside

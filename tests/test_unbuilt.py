@@ -19,6 +19,7 @@ controls: [depth, {signal: pose, scale: 0.5}, {signal: gray, video: g.mp4}, {sig
 mask: {mode: bbox, bbox: [1, 2, 3, 4], invert: true, time: union}
 context_scale: 0.5
 strength: 0.5
+steps: 8
 timeline: {at: 2s, prompt: y}
 output:
   - {path: a.mp4, crf: 20, save: [sheet, control, mask], audio: m.mp3, size: 640x480, fps: 9/2}
@@ -31,7 +32,7 @@ vace: {commit_hints: false}
 """
 
 ASKING = {
-    "pipeline": "pipeline: wan2.1-14b",
+    "pipeline": "pipeline: framepack",
     "controls.0.signal": "input: a.mp4\ncontrols: depth",
     "controls.0.steps": "input: sprites:3\ncontrols: {signal: depth, steps: 1..2}",
     "references.0.mode": "references: {image: a.png, mode: salient}",
@@ -40,7 +41,6 @@ ASKING = {
     "outpaint": "outpaint: {left: 0.5}",
     "extend": "extend: {firstframe: a.png}",
     "timeline.0.context_scale": "timeline: {at: 2s, context_scale: 0.5}",
-    "steps": "steps: 8",
     "vae": "vae: tae",
     "timeline.0.loras": "timeline: {at: 2s, loras: a.safetensors}",
     "precision": "precision: fp8",

@@ -44,6 +44,7 @@ class Steering:
     references: tuple[Tensor, ...] = ()  # [3 H W] each
     context_scale: float = 1.0
     strength: float = 1.0
+    negative_prompt: str = ""
 
 
 def make_vcus(
@@ -88,6 +89,7 @@ def make_vcus(
                 steering.context_scale,
                 source=pixels,
                 strength=steering.strength,
+                negative_prompt=steering.negative_prompt,
                 kept=kept,
             ),
         )

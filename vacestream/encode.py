@@ -90,6 +90,8 @@ class Encode:
     """(index, shape) -> the fixed noise of a reference."""
     new_rule: Callable[[float], NoiseRule] = SteadyRule
     """Strength -> how much noise the chunks of a stream start from."""
+    guided: bool = False
+    """Whether the row uses what guidance leads away from."""
     as_source: Callable[[Tensor], Tensor] = torch.clone
     """Latents -> as the transformer takes them to start from."""
 
@@ -106,7 +108,8 @@ class Encode:
             references = self._references(vcu, state) if contexts else None
             prompt = self._prompt(vcu.prompt, state)
             source = self._source(chunk, vcu, state)
-            yield Condition(chunk, prompt, contexts, references, source, vcu.kept, vcu.is_plain())
+            negative = self.embed_prompt(vcu.negative_prompt) if self.guided else None
+            yield Condition(chunk, prompt, contexts, references, source, negative, vcu.kept, vcu.is_plain())
 
     def _contexts(
         self, chunk: Chunk, vcu: VCU, state: EncodeState, adapter: ContextAdapter | None

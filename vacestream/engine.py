@@ -73,7 +73,8 @@ def new_denoise_state(
     patch = config.patch_size
     grid = size[0] // patch[1], size[1] // patch[2]
     heads, head_dim = config.num_attention_heads, config.attention_head_dim
-    shape = cache_shape(spec, config.num_layers, heads, head_dim, grid)
+    layers = 0 if spec.whole else config.num_layers
+    shape = cache_shape(spec, layers, heads, head_dim, grid)
     return DenoiseState(KVCache(shape, device=device, dtype=dtype), spec.window_latents)
 
 

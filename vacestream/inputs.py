@@ -102,7 +102,8 @@ def steering(plan: Plan) -> Callable[[Chunk], Steering]:
     def steer(chunk: Chunk) -> Steering:
         latest = max(start for start in prompts if start <= chunk.index)
         strength = 1.0 if recipe.strength is None else recipe.strength
-        return Steering(prompts[latest], references, recipe.context_scale, strength)
+        negative = recipe.negative_prompt or ""
+        return Steering(prompts[latest], references, recipe.context_scale, strength, negative)
 
     return steer
 

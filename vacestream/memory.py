@@ -98,8 +98,10 @@ def memory(
     text, vae = (UMT5_XXL, WAN_VAE) if t.text_dim == 4096 else (_shipped("text"), _shipped("vae"))
     num_context = len(t.context_layers) if context else 0
     chunk = max(spec.chunk_latents, spec.first_chunk_latents)
-    passes = len(spec.steps) + spec.commit_pass
-    slot = 2 * t.layers * tokens * t.dim * value
+    at_once = chunk + num_references if spec.whole else chunk
+    prompts = 2 if spec.whole and spec.whole.guidance != 1 else 1
+    passes = 0 if spec.whole else len(spec.steps) + spec.commit_pass
+    slot = 0 if spec.whole else 2 * t.layers * tokens * t.dim * value
     cache = cache_shape(spec, t.layers, t.heads, t.head_dim, (1, tokens))
     return Memory(
         transformer=num_weights(t) * weight,
@@ -108,11 +110,11 @@ def memory(
         vae=vae * weight,
         kv_cache=cache.num_slots * slot,
         kv_aside=cache.num_aside(chunk) * slot,
-        text_kv=2 * (t.layers + num_context) * t.text_len * t.dim * value,
+        text_kv=prompts * 2 * (t.layers + num_context) * t.text_len * t.dim * value,
         reference_kv=2 * passes * num_context * num_references * tokens * t.dim * value,
         activations=Activations(
             encode=_feature_maps(t, size, value, ENCODER_MAPS) if context else 0,
-            denoise=chunk * tokens * _per_token(t, value, context),
+            denoise=at_once * tokens * _per_token(t, value, context),
             decode=_feature_maps(t, size, value, DECODER_MAPS),
         ),
     )

@@ -50,8 +50,8 @@ def refuse_idle_controls(
     first = 1 if "firstframe" in anchors else 0
     last = num_frames if num_frames is None or "lastframe" not in anchors else num_frames - 1
     for i, control in enumerate(recipe.controls):
-        if control.steps and control.steps.first > len(spec.steps):
-            key, takes = ("controls", i, "steps"), f"{spec.name} takes {len(spec.steps)}"
+        if control.steps and control.steps.first > spec.num_steps:
+            key, takes = ("controls", i, "steps"), f"{spec.name} takes {spec.num_steps}"
             raise recipe.error(key, f"{control.steps} acts in no step: {takes}; write 1..2")
         if control.frames is None:
             continue

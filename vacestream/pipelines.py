@@ -60,6 +60,17 @@ between the passes of a chunk; the third slot is never overwritten.
 
 
 @dataclass(frozen=True)
+class Batch:
+    """How a row makes a whole clip at once: every latent sees every other, references are among them."""
+
+    steps: int
+    shift: float
+    guidance: float = 1.0
+    sampler: Literal["unipc", "euler"] = "unipc"
+    max_latents: int = 21
+
+
+@dataclass(frozen=True)
 class PipelineSpec:
     """What distinguishes one causal base from another; lengths are in latents along time."""
 
@@ -72,6 +83,10 @@ class PipelineSpec:
     """Push the steps through the shifted schedule, as the few-step checkpoints were trained."""
     source_steps: tuple[float, ...] | None = None
     """Those of a chunk that starts from the input's own latents, before strength; None: `steps`."""
+    spare_steps: tuple[float, ...] = ()
+    """Further ones that a recipe may ask for."""
+    free_steps: Literal["even", "to_zero"] | None = None
+    """Any number of steps will do, spread over the noise, or down to none; None: it was made for these."""
     source_motion: bool = False
     """Less noise where the input moves: StreamDiffusionV2's rule (arXiv:2511.07399)."""
     source_normalised: bool = True
@@ -110,12 +125,36 @@ class PipelineSpec:
     In that pass the sink stays, or is made anew. zero_sink is MemFlow's fault: nothing is left of it.
     """
     quirks: tuple[Quirk, ...] = ()
+    batch: Batch | None = None
+    """How it makes a whole clip at once; None: it cannot."""
+    streams: bool = True
+    """Whether it makes chunk after chunk."""
+    whole: Batch | None = None
+    """`batch`, where that is what it does."""
     fps: int = 16
     area: int = 480 * 832
     """Pixels a frame when the recipe names no size."""
     licence: str = "Apache-2.0"
     status: Literal["recorded", "unrecorded", "experimental", "planned"] = "unrecorded"
     summary: str = ""
+
+    @property
+    def num_steps(self) -> int:
+        """Denoising steps of a chunk."""
+        return self.whole.steps if self.whole else len(self.steps)
+
+    def whole_clip(self, num_latents: int) -> "PipelineSpec":
+        """The row as it makes a clip of so many latents at once."""
+        return replace(
+            self,
+            whole=self.batch,
+            chunk_latents=num_latents,
+            first_chunk_latents=num_latents,
+            window_latents=num_latents,
+            attention_sink_latents=0,
+            commit_pass=False,
+            recache="none",
+        )
 
 
 _STREAM_DIFFUSION = PipelineSpec(
@@ -125,6 +164,7 @@ _STREAM_DIFFUSION = PipelineSpec(
     shift=8.0,
     warp=False,
     source_steps=(700, 500),
+    spare_steps=(400, 200),
     source_motion=True,
     source_normalised=False,
     chunk_latents=1,
@@ -137,10 +177,22 @@ _STREAM_DIFFUSION = PipelineSpec(
     summary="StreamDiffusionV2 (arXiv:2511.07399): 4 frames a chunk, from the input's own: `strength: 0.8`",
 )
 
+_WAN = PipelineSpec(
+    "wan2.1-1.3b",
+    WAN_1_3B,
+    batch=Batch(steps=50, shift=16.0, guidance=5.0),
+    streams=False,
+    recache="none",
+    status="recorded",
+    summary="Wan2.1 (arXiv:2503.20314) as VACE was trained on it: up to 81 frames, the whole clip at once",
+)
+
 _ROWS = (
     PipelineSpec(
         "sprites",
         SPRITES,
+        free_steps="even",
+        batch=Batch(steps=8, shift=5.0, sampler="euler"),
         area=64 * 64,
         status="experimental",
         summary="the embedded tiny model: a procedural world of sprites, for trying things out",
@@ -192,12 +244,15 @@ _ROWS = (
         steps=(1000, 750, 500, 250, 0),
         window_latents=6,
         attention_sink_latents=0,
+        free_steps="to_zero",
         recompute_latents=3,
         commit_pass=False,
         recache="none",
         licence="CC-BY-NC-SA",
         summary="Krea Realtime 14B: the cache is made again before every chunk, under the prompt of now",
     ),
+    _WAN,
+    replace(_WAN, name="wan2.1-14b", transformer=WAN_14B),
 )
 
 PIPELINES: dict[str, PipelineSpec] = {row.name: row for row in _ROWS}

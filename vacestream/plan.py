@@ -14,6 +14,7 @@ from vacestream.moments import Switch, frame_at, refuse_anchors, refuse_idle_con
 from vacestream.pipelines import PIPELINES, PipelineSpec
 from vacestream.recipe import Recipe, Time
 from vacestream.recipe.values import SIDE, is_still, media_kind
+from vacestream.sampling import as_asked, as_long
 from vacestream.signals import maker
 from vacestream.sizes import default_size, fitted_size
 from vacestream.soundtrack import refuse_silent
@@ -107,7 +108,8 @@ class Plan:
             "signals": [{"signal": signal, "made_by": words} for signal, words in self.makers],
             "switches": [asdict(switch) for switch in self.switches],
             "tokens_per_latent": self.tokens_per_latent,
-            "steps": list(self.spec.steps),
+            "steps": [] if self.spec.whole else list(self.spec.steps),
+            "num_steps": self.spec.num_steps,
             "seed": self.seed,
             "device": self.device,
             "dtype": self.dtype,
@@ -127,12 +129,13 @@ def make_plan(recipe: Recipe, *, media: bool = True, built: bool = True) -> Plan
     refusals = _refusals(recipe)
     if refusals and built and media:
         raise RecipeError("\n".join(refusals))
-    spec = PIPELINES.get(recipe.pipeline) or PLANNED[recipe.pipeline]
+    spec = as_asked(recipe, PIPELINES.get(recipe.pipeline) or PLANNED[recipe.pipeline])
     footage = look_at(recipe) if media else Footage({})
     why: dict[str, str] = {}
     fps = _fps(recipe, spec, footage, why)
     size = _size(recipe, spec, footage, why)
     num_frames = _num_frames(recipe, spec, footage, fps, why)
+    spec = as_long(recipe, spec, num_frames)
     refuse_idle_controls(recipe, spec, fps, num_frames)
     refuse_anchors(recipe, spec, fps, num_frames)
     if fps is not None and num_frames is not None:

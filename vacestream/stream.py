@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vacestream.batch import WholeClip
 from vacestream.decode import decode
 from vacestream.encode import Encode, EncodeState
 from vacestream.engine import Denoiser, DenoiseState, Trace, make_denoiser, new_denoise_state
@@ -67,6 +68,7 @@ class Stream:
             embed_prompt=pipe.text,
             reference_noise=lambda index, shape: noise(REFERENCE_CHUNK, index, shape),
             new_rule=self._new_rule,
+            guided=pipe.spec.whole is not None and pipe.spec.whole.guidance != 1,
             as_source=self._as_source,
         )
         conditions = watch("encode", encode(vcus, self.encoding, self._attached))
@@ -86,9 +88,11 @@ class Stream:
             raise
         yield from stage.flush(self.denoising, noise)
 
-    def _stage(self) -> Denoiser | StepBatch:
+    def _stage(self) -> Denoiser | StepBatch | WholeClip:
         """How the row denoises."""
         pipe = self.pipeline
+        if pipe.spec.whole is not None:
+            return WholeClip(pipe.transformer, pipe.spec.whole, self.trace)
         denoiser = make_denoiser(
             pipe.transformer,
             pipe.spec,

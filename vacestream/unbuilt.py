@@ -1,7 +1,7 @@
 """What recipes can say and this version cannot do yet: one table, which shrinks as things get built."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vacestream.pipelines import WAN_1_3B, WAN_14B, PipelineSpec
@@ -10,17 +10,18 @@ if TYPE_CHECKING:
     from vacestream.recipe import Mask, Recipe
     from vacestream.recipe.text import Key
 
-_WAN = PipelineSpec("", WAN_1_3B, status="planned")
-_ROWS = (
-    replace(_WAN, name="wan2.1-1.3b", chunk_latents=21, first_chunk_latents=21, window_latents=21),
-    replace(
-        _WAN, name="wan2.1-14b", transformer=WAN_14B, chunk_latents=21, first_chunk_latents=21,
-        window_latents=21,
+PLANNED: dict[str, PipelineSpec] = {
+    "framepack": PipelineSpec(
+        "framepack",
+        WAN_14B,
+        status="planned",
+        summary="FramePack (arXiv:2504.12626): HunyuanVideo's weights, which VACE's blocks do not fit",
     ),
-)  # fmt: skip
-
-PLANNED: dict[str, PipelineSpec] = {row.name: row for row in _ROWS}
-"""Rows that `vacestream.pipelines` will get; their numbers are those of the published code."""
+    "ltx": PipelineSpec(
+        "ltx", WAN_1_3B, status="planned", summary="LTX-Video (arXiv:2501.00103): it has no causal base"
+    ),
+}
+"""Pipelines that people ask for, and why they are not there."""
 
 BUILT_MASK_MODES = ("mask", "bbox")
 BUILT_CHANGES = ("prompt",)
@@ -122,6 +123,7 @@ def _vace(recipe: "Recipe") -> "Iterator[Key]":
 UNBUILT = (
     Unbuilt(
         "this pipeline",
+        "FramePack's weights are HunyuanVideo's, which VACE's blocks do not fit, and LTX has no causal base; "
         "write `pipeline: longlive-1.3b`, or leave it out to use the embedded model",
         lambda recipe: (("pipeline",) for _ in range(recipe.pipeline in PLANNED)),
     ),
@@ -140,9 +142,6 @@ UNBUILT = (
     Unbuilt("outpainting", "use `mask:` inside the picture", _given("outpaint")),
     Unbuilt("extension", "use a reference or a control instead", _given("extend")),
     Unbuilt("a change of anything but the prompt", "keep `at:` and `prompt:`", _changes),
-    Unbuilt(
-        "this way of sampling", "leave it out", _given("steps", "guidance_scale", "negative_prompt", "mode")
-    ),
     Unbuilt("this part of the model", "leave it out", _given("vae", "offload")),
     Unbuilt(
         "fp8",

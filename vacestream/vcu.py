@@ -49,6 +49,8 @@ class VCU:
     """Pixels [T 3 H W] whose own latents the chunk starts from."""
     strength: float = 1.0
     """How far it may go from them, 0.0 to 1.0."""
+    negative_prompt: str = ""
+    """What guidance leads away from, in rows that have it."""
     kept: tuple[Tensor, Tensor] | None = None
     """Pixels [T 3 H W] that the output keeps where their masks [T 1 H W] are 0."""
 

@@ -47,6 +47,8 @@ class Condition:
     contexts: tuple[Context, ...] = ()
     references: References | None = None
     source: Source | None = None
+    negative: Tensor | None = None
+    """What guidance leads away from, like `prompt`."""
     kept: tuple[Tensor, Tensor] | None = None
     """Pixels [T 3 H W] that the output keeps where their masks [T 1 H W] are 0."""
     is_plain: bool = False

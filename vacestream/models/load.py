@@ -66,8 +66,9 @@ def load_pipeline(
     changes = read_loras(loras, size)
     if kept is not None:
         kept.prepare(prompts or ())
+    weights = found["base"] if spec.whole and "base" in found else found["transformer"]
     transformer = load_transformer(
-        size, found["transformer"], device, dtype, lora=found.get("lora"), changes=changes
+        size, weights, device, dtype, lora=found.get("lora"), changes=changes
     )
     return Pipeline(
         spec=spec,

@@ -90,7 +90,8 @@ class References:
     def keep(self, timesteps: Iterable[float]) -> None:
         """Drop the keys and values of all other timesteps."""
         held = set(timesteps)
-        self.kv = {key: kv for key, kv in self.kv.items() if key[1] in held}
+        for key in [key for key in self.kv if key[1] not in held]:
+            del self.kv[key]
 
     def noised(self, sigma: float) -> Tensor:
         """[1 c r h w] as the video would be at this share of noise, which is how batch VACE feeds them."""
@@ -114,7 +115,7 @@ def encode_references(
 ) -> list[KV]:
     """K/V of every context block for references with patch tokens x [1 r n d]; they see only themselves."""
     kv: list[KV] = []
-    recorder = _attention(grid, first=0, kept=kv)
+    recorder = self_attention(grid, first=0, kept=kv)
     channels = adapter.vace_patch_embedding.in_channels
     for _ in adapter.run(adapter.embed(references.context(channels)), x, modulation, text, recorder):
         pass
@@ -140,7 +141,7 @@ class ContextHints:
         """Patch tokens [B f n d] and modulation [B f 6 d] -> hint after hint."""
         patch = self.adapter.vace_patch_embedding.stride
         grid = self.context.shape[3] // patch[1], self.context.shape[4] // patch[2]
-        attention = _attention(grid, first=self.num_references, prefix=self.references)
+        attention = self_attention(grid, first=self.num_references, prefix=self.references)
         hints = self.adapter.run(self.adapter.embed(self.context), x, modulation, text, attention)
         return map(self._scaled, hints)  # a loop variable would keep the hint before
 
@@ -148,10 +149,10 @@ class ContextHints:
         return (hint * self.scale).to(hint.dtype)
 
 
-def _attention(
+def self_attention(
     grid: tuple[int, int], *, first: int, prefix: "list[KV] | None" = None, kept: "list[KV] | None" = None
 ) -> Callable[[int], Attend]:
-    """Self-attention of the context blocks over `prefix` and the tokens themselves, from time `first` on.
+    """Self-attention of each block over `prefix` and the tokens themselves, from time `first` on.
 
     It restarts at every chunk: positions are relative, and nothing but references is remembered.
     """

@@ -153,8 +153,8 @@ class Recipe(Model):
     """Where the video goes; several at once are possible."""
     pipeline: Annotated[str, BeforeValidator(_parse_pipeline), _PIPELINE] = "sprites"
     """The base model: a row of `vacestream pipelines`."""
-    mode: Literal["stream", "batch"] = "stream"
-    """Chunk by chunk, or the whole clip at once."""
+    mode: Literal["stream", "batch"] | None = None
+    """Chunk by chunk, or the whole clip at once; what the pipeline does when left out."""
     preset: str | None = None
     """A recipe to start from: a name that `vacestream presets` lists, or a file, relative to this one."""
     loras: Annotated[tuple[Lora, ...], OneOrMore()] = ()

@@ -23,6 +23,7 @@ TEXT = ("text", "tokenizer")
 
 _EMBEDDED_FILES = {
     "transformer": "causal.safetensors",
+    "base": "base.safetensors",
     "vace": "vace.safetensors",
     "vae": "vae.safetensors",
     "text": "text.safetensors",

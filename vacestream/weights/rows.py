@@ -86,7 +86,7 @@ class Model:
     """All parts of a pipeline, or of an annotator."""
 
     parts: Mapping[str, Part]
-    """Of a pipeline: transformer, vace, vae, text, tokenizer, and lora where there is one."""
+    """Of a pipeline: transformer, vace, vae, text, tokenizer; some have lora, or base, for whole clips."""
     config: Mapping[str, Mapping[str, Any]] | None = None
     """What diffusers and transformers build vae, text_encoder and tokenizer from; None: Wan2.1's."""
 

@@ -1,0 +1,87 @@
+"""Chunks in flight as rows of one call: each is the chunk alone."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tests.clips import SIZE, Clip, control_passes, noise, pictures, scene
+from tests.tiny import SIZE as TINY
+from tests.tiny import tiny_pipeline
+from vacestream.engine import Denoiser
+from vacestream.pipelines import PIPELINES
+from vacestream.step_batch import StepBatch
+from vacestream.stream import Stream, new_stream
+
+ROW = replace(
+    PIPELINES["streamdiffusionv2-1.3b"], transformer=TINY, source_steps=(700, 500, 400), step_batch=True
+)
+NUM_FRAMES = 33
+
+
+def started(**changes: object) -> Stream:
+    return new_stream(replace(tiny_pipeline(), spec=replace(ROW, **changes)), SIZE, 7)
+
+
+def controlled(num_frames: int = NUM_FRAMES, **given):
+    """A control, two references, footage, and a prompt and a scale that change in flight."""
+    options = {"references": pictures(2), "prompts": {0: "a red dog", 4: "a blue cat"}, "strength": 0.8}
+    options |= {"scales": {0: 1.0, 3: 0.0, 5: 0.5}, "source": Clip(noise(num_frames, 4)), **given}
+    return scene(ROW, control_passes(num_frames), **options)
+
+
+@pytest.fixture
+def watched(monkeypatch) -> list[tuple[int, float]]:
+    """Of each call: its rows, and how far they are from each chunk alone, on a copy of its cache."""
+    seen: list[tuple[int, float]] = []
+    inner = StepBatch._call
+
+    def call(self, batch, state, noise):
+        alone = []
+        for one in batch:
+            cache, chunk = state.rows[one.step].copy(), one.condition.chunk
+            with cache.writing(chunk.first_latent, chunk.num_latents):
+                times = torch.full((1, chunk.num_latents), one.timestep)
+                alone.append(self.denoiser.model(one.sample[None], times, one.text, cache, self._hints(one)))
+        flows: list[torch.Tensor] = []
+        tracing = replace(self.denoiser, trace=lambda _kind, _chunk, flow: flows.append(flow))
+        watching = replace(self, denoiser=tracing)
+        made = inner(watching, batch, state, noise)
+        seen.append((len(batch), (flows[0] - torch.cat(alone)).abs().max().item()))
+        return made
+
+    monkeypatch.setattr(StepBatch, "_call", call)
+    return seen
+
+
+def test_every_row_is_its_chunk_alone_with_its_own_control_scale_references_and_prompt(watched):
+    parts = [part for _, part in started()(controlled())]
+    assert [len(part) for part in parts] == [5, *[4] * 7]
+    rows, errors = zip(*watched, strict=True)
+    assert rows == (1, 2, 3, 3, 3, 3, 3, 2, 1)  # it fills, runs and drains
+    assert max(errors) < 1e-5
+
+
+@pytest.mark.parametrize("given", [{"scales": {0: 0.0}}, {"scales": {0: 1.0}}, {"references": ()}])
+def test_what_a_row_is_given_reaches_its_frames(given):
+    whole = torch.cat([torch.from_numpy(part) for _, part in started()(controlled(17))])
+    other = torch.cat([torch.from_numpy(part) for _, part in started()(controlled(17, **given))])
+    assert whole.shape == other.shape
+    assert (given == {"scales": {0: 1.0}}) == torch.equal(whole[:9], other[:9])
+
+
+def test_with_one_step_a_batch_is_the_chunks_one_after_the_other():
+    one = {"source_steps": (700,), "sink_refresh": None}
+    batched, alone = started(**one), started(**one, step_batch=False)
+    assert isinstance(batched._stage(), StepBatch)
+    assert isinstance(alone._stage(), Denoiser)
+    for (_, a), (_, b) in zip(batched(controlled(21)), alone(controlled(21)), strict=True):
+        assert abs(a.astype(int) - b.astype(int)).max() <= 1
+
+
+def test_a_step_batch_that_is_filled_is_not_saved(tmp_path):
+    stream = started()
+    made = stream(controlled())
+    next(made), next(made)
+    with pytest.raises(ValueError, match="in flight"):
+        stream.save(tmp_path / "state")

@@ -1,0 +1,76 @@
+"""`mode`, `steps`, `guidance_scale`, `negative_prompt` -> the row as it is run; refused where it cannot."""
+
+from dataclasses import replace
+
+from vacestream.pipelines import VAE_STRIDE_T, PipelineSpec
+from vacestream.recipe import Recipe
+from vacestream.timeline import first_frame
+
+
+def as_asked(recipe: Recipe, spec: PipelineSpec) -> PipelineSpec:
+    """The row with what the recipe says about sampling."""
+    if recipe.mode == "batch" or not spec.streams:
+        return _whole(recipe, spec)
+    for name in ("guidance_scale", "negative_prompt"):
+        if getattr(recipe, name) != getattr(type(recipe)(), name):
+            raise recipe.error((name,), f"{spec.name} has its guidance in its weights; {_elsewhere(spec)}")
+    if recipe.steps is None:
+        return spec
+    return _stepped(recipe, spec, recipe.steps)
+
+
+def as_long(recipe: Recipe, spec: PipelineSpec, num_frames: int | None) -> PipelineSpec:
+    """The row for a clip of so many frames, where it makes the whole at once."""
+    if spec.whole is None:
+        return spec
+    most = first_frame(spec.whole.max_latents)
+    if num_frames is None:
+        if recipe.length == "endless":
+            raise recipe.error(("length",), f"{spec.name} makes whole clips; write `length: {most}f`")
+        return spec
+    if num_frames > most:
+        what = f"{num_frames} frames are more than the {most} that {spec.name} makes at once"
+        raise recipe.error(("length",), f"{what}; shorten it, or use a row that streams")
+    return spec.whole_clip(1 + -(-(num_frames - 1) // VAE_STRIDE_T))
+
+
+def _whole(recipe: Recipe, spec: PipelineSpec) -> PipelineSpec:
+    """The row as it makes a whole clip at once."""
+    if spec.batch is None:
+        raise recipe.error(("mode",), f"{spec.name} was made for streaming; use `pipeline: wan2.1-1.3b`")
+    if recipe.mode == "stream":
+        raise recipe.error(("mode",), f"{spec.name} does not stream; leave it out, or write `mode: batch`")
+    if recipe.strength is not None:
+        raise recipe.error(("strength",), "a whole clip at once starts from noise; leave `mode: batch` out")
+    batch = spec.batch
+    batch = replace(
+        batch,
+        steps=batch.steps if recipe.steps is None else recipe.steps,
+        guidance=batch.guidance if recipe.guidance_scale is None else recipe.guidance_scale,
+    )
+    if recipe.negative_prompt and batch.guidance == 1:
+        raise recipe.error(
+            ("negative_prompt",), "acts only through guidance; add `guidance_scale: 5`, or leave it out"
+        )
+    return replace(spec, batch=batch).whole_clip(batch.max_latents)
+
+
+def _stepped(recipe: Recipe, spec: PipelineSpec, count: int) -> PipelineSpec:
+    """A streaming row with another number of steps."""
+    known = (*(spec.source_steps or ()), *spec.spare_steps)
+    if spec.spare_steps and recipe.strength is not None:
+        if count > len(known):
+            what = f"{spec.name} knows {len(known)} steps from an input; write 1 to {len(known)}"
+            raise recipe.error(("steps",), what)
+        return replace(spec, source_steps=known[:count])
+    if spec.free_steps is None:
+        what = f"{spec.name} was made for its {len(spec.steps)} steps"
+        raise recipe.error(("steps",), f"{what}; {_elsewhere(spec)}")
+    if spec.free_steps == "to_zero" and count < 2:
+        raise recipe.error(("steps",), f"{spec.name} takes at least 2, of which the last is clean")
+    last = count - 1 if spec.free_steps == "to_zero" else count
+    return replace(spec, steps=tuple(float(1000 * (last - i) // last) for i in range(count)))
+
+
+def _elsewhere(spec: PipelineSpec) -> str:
+    return "leave it out, or write `mode: batch`" if spec.batch else "leave it out"
