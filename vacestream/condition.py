@@ -12,7 +12,7 @@ from vacestream.encode import MaskTime, pool_masks
 from vacestream.errors import InputError
 from vacestream.frames import to_pixels
 from vacestream.timeline import Chunk
-from vacestream.vcu import VCU, Layer
+from vacestream.vcu import VCU, Fading, Layer
 
 
 class FrameSource(Protocol):
@@ -45,6 +45,7 @@ class Steering:
     context_scale: float = 1.0
     strength: float = 1.0
     negative_prompt: str = ""
+    fading: Fading | None = None
 
 
 def make_vcus(
@@ -89,6 +90,7 @@ def make_vcus(
                 steering.context_scale,
                 source=pixels,
                 strength=steering.strength,
+                fading=steering.fading,
                 negative_prompt=steering.negative_prompt,
                 kept=kept,
             ),

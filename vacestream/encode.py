@@ -106,7 +106,7 @@ class Encode:
             state.begin()
             contexts = self._contexts(chunk, vcu, state, adapter())
             references = self._references(vcu, state) if contexts else None
-            prompt = self._prompt(vcu.prompt, state)
+            prompt = self._prompt(vcu, state)
             source = self._source(chunk, vcu, state)
             negative = self.embed_prompt(vcu.negative_prompt) if self.guided else None
             yield Condition(chunk, prompt, contexts, references, source, negative, vcu.kept, vcu.is_plain())
@@ -141,10 +141,15 @@ class Encode:
         latents = self.as_source(encoder.push(vcu.source))
         return Source(latents, *rule.push(vcu.source))
 
-    def _prompt(self, prompt: str, state: EncodeState) -> Tensor:
-        if prompt not in state.prompts:
-            state.prompts = {prompt: self.embed_prompt(prompt)}
-        return state.prompts[prompt]
+    def _prompt(self, vcu: VCU, state: EncodeState) -> Tensor:
+        used = [vcu.prompt] if vcu.fading is None else [vcu.fading.prompt, vcu.prompt]
+        state.prompts = {
+            one: state.prompts[one] if one in state.prompts else self.embed_prompt(one) for one in used
+        }
+        if vcu.fading is None:
+            return state.prompts[vcu.prompt]
+        old, new = (state.prompts[one] for one in used)
+        return between(old, new, vcu.fading.share, vcu.fading.by)
 
     def _references(self, vcu: VCU, state: EncodeState) -> References | None:
         """Encoded one by one, each as a still of its own, once per set."""
@@ -158,6 +163,24 @@ class Encode:
             state.references = References(latents, torch.stack(noise).to(latents))
             state.pictures = vcu.references
         return state.references
+
+
+def between(old: Tensor, new: Tensor, share: float, by: Literal["linear", "slerp"]) -> Tensor:
+    """Embeddings [L text_dim] on the way from one prompt to another, token by token.
+
+    slerp goes along the arc between two tokens, with a length between theirs; zero rows have no direction and
+    go straight.
+    """
+    straight = torch.lerp(old.float(), new.float(), share)
+    if by == "linear":
+        return straight.to(new.dtype)
+    lengths = [x.float().norm(dim=-1, keepdim=True) for x in (old, new)]
+    a, b = (x.float() / n.clamp_min(1e-12) for x, n in zip((old, new), lengths, strict=True))
+    angle = (a * b).sum(dim=-1, keepdim=True).clamp(-1, 1).acos()
+    arc = (((1 - share) * angle).sin() * a + (share * angle).sin() * b) / angle.sin()
+    curved = arc * torch.lerp(lengths[0], lengths[1], share)
+    bent = (angle.sin() > 1e-4) & (lengths[0] > 0) & (lengths[1] > 0)
+    return torch.where(bent, curved, straight).to(new.dtype)
 
 
 def encode_layer(layer: Layer, inactive: PixelEncoder, reactive: PixelEncoder) -> Tensor:

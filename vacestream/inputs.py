@@ -27,6 +27,7 @@ from vacestream.recipe import Control, Mask, Time
 from vacestream.recipe.values import media_kind
 from vacestream.signals import maker
 from vacestream.timeline import Chunk
+from vacestream.vcu import Fading
 
 
 class Inverted:
@@ -96,16 +97,27 @@ def steering(plan: Plan) -> Callable[[Chunk], Steering]:
     assert plan.size is not None
     recipe = plan.recipe
     references = tuple(load_reference(reference.image, plan.size) for reference in recipe.references)
-    prompts = {0: recipe.prompt}
-    prompts |= {switch.chunk: recipe.timeline[switch.index].prompt or "" for switch in plan.switches}
+    strength = 1.0 if recipe.strength is None else recipe.strength
 
     def steer(chunk: Chunk) -> Steering:
-        latest = max(start for start in prompts if start <= chunk.index)
-        strength = 1.0 if recipe.strength is None else recipe.strength
+        prompt, fading = prompt_at(plan, chunk.index)
         negative = recipe.negative_prompt or ""
-        return Steering(prompts[latest], references, recipe.context_scale, strength, negative)
+        return Steering(prompt, references, recipe.context_scale, strength, negative, fading)
 
     return steer
+
+
+def prompt_at(plan: Plan, chunk: int) -> tuple[str, Fading | None]:
+    """The prompt of a chunk, and the one that it comes from while a blend lasts."""
+    prompt, fading = plan.recipe.prompt, None
+    for switch in plan.switches:
+        change, age = plan.recipe.timeline[switch.index], chunk - switch.chunk
+        if change.prompt is None or age < 0:
+            continue
+        lasts = age < switch.blend
+        fading = Fading(prompt, (age + 1) / (switch.blend + 1), change.blend_by) if lasts else None
+        prompt = change.prompt
+    return prompt, fading
 
 
 def load_reference(where: str, size: tuple[int, int]) -> Tensor:

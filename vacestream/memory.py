@@ -99,7 +99,7 @@ def memory(
     num_context = len(t.context_layers) if context else 0
     chunk = max(spec.chunk_latents, spec.first_chunk_latents)
     at_once = chunk + num_references if spec.whole else chunk
-    prompts = 2 if spec.whole and spec.whole.guidance != 1 else 1
+    prompts = 2 if spec.is_guided else 1
     passes = 0 if spec.whole else len(spec.steps) + spec.commit_pass
     slot = 0 if spec.whole else 2 * t.layers * tokens * t.dim * value
     cache = cache_shape(spec, t.layers, t.heads, t.head_dim, (1, tokens))

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from vacestream.footage import nearest
-from vacestream.pipelines import PipelineSpec
-from vacestream.recipe import Recipe, Time
+from vacestream.pipelines import VAE_STRIDE_T, PipelineSpec
+from vacestream.recipe import Change, Recipe, Time
 from vacestream.timeline import Chunk, chunks
 
 
@@ -23,6 +23,8 @@ class Switch:
     chunk: int
     keys: tuple[str, ...]
     """What changes."""
+    blend: int = 0
+    """Chunks that the change takes, this one the first of them; 0: it is at once."""
 
 
 def frame_at(time: Time, spec: PipelineSpec, fps: Fraction | None) -> int | None:
@@ -110,4 +112,14 @@ def switches(
             )
         taken[chunk.index] = i
         keys = (*change.changed, *(("cut",) if change.cut else ()))
-        yield Switch(i, at, chunk.start, chunk.index, keys)
+        yield Switch(i, at, chunk.start, chunk.index, keys, _num_blended(change, spec, fps))
+
+
+def _num_blended(change: Change, spec: PipelineSpec, fps: Fraction | None) -> int:
+    """Chunks over which a change is spread."""
+    if change.blend is None:
+        return 0
+    if change.blend.unit == "chunks":
+        return int(change.blend.amount)
+    num_frames = frame_at(change.blend, spec, fps) or 0
+    return -(-num_frames // (VAE_STRIDE_T * spec.chunk_latents))

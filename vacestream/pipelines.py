@@ -143,6 +143,11 @@ class PipelineSpec:
         """Denoising steps of a chunk."""
         return self.whole.steps if self.whole else len(self.steps)
 
+    @property
+    def is_guided(self) -> bool:
+        """Whether a negative prompt acts."""
+        return self.whole is not None and self.whole.guidance != 1
+
     def whole_clip(self, num_latents: int) -> "PipelineSpec":
         """The row as it makes a clip of so many latents at once."""
         return replace(

@@ -34,6 +34,7 @@ class Weights:
         dtype = pick_dtype(recipe.precision, device)
         asked = plan.spec, device, dtype, parts_left_out(recipe), loras
         prompts = [recipe.prompt, *(change.prompt or "" for change in recipe.timeline)]
+        prompts += [recipe.negative_prompt or ""] if plan.spec.is_guided else []
         loaded = self._loaded is not None and asked == self._asked
         self._loaded = self._loaded if loaded else None  # before the next takes its place
         refuse_too_big(plan, str(device), free_memory(device), loaded=loaded)

@@ -68,7 +68,7 @@ class Stream:
             embed_prompt=pipe.text,
             reference_noise=lambda index, shape: noise(REFERENCE_CHUNK, index, shape),
             new_rule=self._new_rule,
-            guided=pipe.spec.whole is not None and pipe.spec.whole.guidance != 1,
+            guided=pipe.spec.is_guided,
             as_source=self._as_source,
         )
         conditions = watch("encode", encode(vcus, self.encoding, self._attached))

@@ -96,7 +96,7 @@ def _tracked(mask: "Mask | None") -> "Iterator[Key]":
 def _changes(recipe: "Recipe") -> "Iterator[Key]":
     for i, change in enumerate(recipe.timeline):
         names = [name for name in change.changed if name not in BUILT_CHANGES]
-        names += [name for name in ("blend", "cut") if getattr(change, name)]
+        names += ["cut"] * change.cut + ["blend"] * (change.blend is not None and change.prompt is None)
         yield from (("timeline", i, name) for name in names)
 
 

@@ -1,6 +1,7 @@
 """The Video Condition Unit of one chunk: V = [T; F; M], text, frames and masks (VACE, arXiv:2503.07598)."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor
 
@@ -35,6 +36,16 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Fading:
+    """The prompt that a chunk's prompt comes from while the one changes into the other."""
+
+    prompt: str
+    share: float
+    """Of the new prompt, 0.0 to 1.0."""
+    by: Literal["linear", "slerp"] = "linear"
+
+
+@dataclass(frozen=True)
 class VCU:
     """What one chunk is asked to be."""
 
@@ -49,6 +60,7 @@ class VCU:
     """Pixels [T 3 H W] whose own latents the chunk starts from."""
     strength: float = 1.0
     """How far it may go from them, 0.0 to 1.0."""
+    fading: Fading | None = None
     negative_prompt: str = ""
     """What guidance leads away from, in rows that have it."""
     kept: tuple[Tensor, Tensor] | None = None

@@ -41,9 +41,7 @@ def _count(row: "PipelineSpec") -> int:
 def _state(row: "PipelineSpec", files: "list[Need]") -> str:
     """Whether its weights are here."""
     if not files:
-        return (
-            "where its weights are is not known yet" if row.status == "planned" else "comes with the package"
-        )
+        return "not built" if row.status == "planned" else "comes with the package"
     missing = [need for need in files if not need.here]
     if not missing:
         return "weights are here"

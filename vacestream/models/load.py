@@ -67,9 +67,7 @@ def load_pipeline(
     if kept is not None:
         kept.prepare(prompts or ())
     weights = found["base"] if spec.whole and "base" in found else found["transformer"]
-    transformer = load_transformer(
-        size, weights, device, dtype, lora=found.get("lora"), changes=changes
-    )
+    transformer = load_transformer(size, weights, device, dtype, lora=found.get("lora"), changes=changes)
     return Pipeline(
         spec=spec,
         transformer=make_causal(transformer),

@@ -212,6 +212,8 @@ class Change(Model):
     """The moment."""
     blend: TimeValue | None = None
     """How long the change takes; at once when left out."""
+    blend_by: Literal["linear", "slerp"] = "linear"
+    """The way from the old prompt to the new: straight, or keeping the length of what is between."""
     cut: Flag = False
     """Forget what was before: a cut instead of a transition."""
     prompt: str | None = None
@@ -253,7 +255,7 @@ class Change(Model):
         return self
 
 
-_WHEN = ("at", "blend", "cut")
+_WHEN = ("at", "blend", "blend_by", "cut")
 
 
 FFMPEG_NAMES = {
