@@ -19,6 +19,7 @@ STREAMED = [
     "longlive_inf",
     "memflow",
     "self_forcing",
+    "streamdiffusionv2",
 ]
 
 
@@ -72,6 +73,9 @@ def test_every_run_of_the_whole_clip_record_is_met(replay: Callable[..., int], r
         ("memflow", "bank_top=3"),
         ("memflow", 'recache="keep_sink"'),
         ("self_forcing", "shift=8"),
+        ("streamdiffusionv2", "quirks=[]"),
+        ("streamdiffusionv2", "sink_refresh=-1"),
+        ("streamdiffusionv2", "attention_sink_latents=1"),
         ("vace_batch", "scale=0"),
     ],
 )

@@ -12,6 +12,7 @@ from torch import Tensor
 from tests.clips import SIZE, Clip, control_passes, masked_passes, noise, pictures, scene
 from tests.tiny import CPU, tiny_pipeline
 from tests.tiny import SIZE as TINY
+from vacestream import weights
 from vacestream.condition import Pass
 from vacestream.engine import make_denoiser, new_denoise_state
 from vacestream.memory import memory
@@ -20,9 +21,10 @@ from vacestream.models.kv_cache import KVCache
 from vacestream.models.schedule import seeded_noise
 from vacestream.models.slots import cache_shape
 from vacestream.models.vae import Decoder, Encoder
-from vacestream.pipelines import PIPELINES, PipelineSpec
+from vacestream.pipelines import PIPELINES, WAN_14B, PipelineSpec
 from vacestream.stream import Stream, new_stream
 from vacestream.timeline import chunks
+from vacestream.weights.table import VACE_1_3B, VACE_14B
 
 NUM_FRAMES = 14
 """Past every first chunk, and the end of no chunk of three latents."""
@@ -97,11 +99,6 @@ def seen_by(row: PipelineSpec, num_chunks: int) -> list[list[int]]:
             seen.append(sorted(round(float(number)) - 1 for number in held))
         cache.file(chunk.first_latent, lambda _: torch.ones(1, 1, 1, 12))
     return seen
-
-
-@pytest.mark.parametrize("t", [12, 15, 30, 60])
-def test_longlive_sees_its_first_three_latents_the_last_six_and_the_chunk(t):
-    assert seen_by(ROWS["longlive-1.3b"], t // 3 + 1)[-1] == [0, 1, 2, *range(t - 6, t + 3)]
 
 
 @pytest.mark.parametrize("t", [9, 12, 60])
@@ -266,6 +263,13 @@ def krea_slowly(pipe, row: PipelineSpec, texts: list[Tensor]) -> list[Tensor]:
         latents = torch.cat([latents, x0], 1)
         frames.append(decoder.push(x0))
     return list(latents.split(3, 1))
+
+
+def test_every_row_comes_with_the_context_blocks_of_its_size():
+    for name, model in weights.PIPELINES.items():
+        row, vace = PIPELINES[name], model.parts["vace"]
+        assert vace is (VACE_14B if row.transformer is WAN_14B else VACE_1_3B), name
+    assert {*weights.PIPELINES, *weights.EMBEDDED} == set(PIPELINES)
 
 
 def test_an_aborted_chunk_leaves_the_cache_of_every_row_as_it_was():
