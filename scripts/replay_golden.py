@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from diffusers import WanTransformer3DModel
 from einops import rearrange
 from safetensors.torch import load_file
@@ -21,18 +20,14 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from scripts import replay_source
-from vacestream.encode import encode_layer, pool_masks
+from scripts import replay_source, replay_whole
 from vacestream.engine import Denoiser, make_denoiser, new_denoise_state
 from vacestream.models.checkpoint import load, split_vace, to_diffusers
-from vacestream.models.conditions import Condition, Context, hints_at
-from vacestream.models.kv_cache import KVCache
-from vacestream.models.slots import CacheShape
+from vacestream.models.conditions import Condition
 from vacestream.models.transformer import CausalWan, make_causal
-from vacestream.models.vace import ContextAdapter, References
-from vacestream.pipelines import VAE_STRIDE_T, PipelineSpec, Transformer
-from vacestream.timeline import Chunk, chunks
-from vacestream.vcu import Layer
+from vacestream.models.vace import ContextAdapter
+from vacestream.pipelines import PipelineSpec, Transformer
+from vacestream.timeline import chunks
 
 Tensors = dict[str, Tensor]
 FULL_WINDOW = 21
@@ -77,7 +72,9 @@ def main(argv: list[str] | None = None) -> int:
         if any("calls" in run for run in case["runs"].values()):
             replay_stream(case, tensors, overrides, compare)
         else:
-            replay_batch(case, tensors, overrides, compare)
+            model, adapter = build(case["case"]["model"], weights(tensors))
+            assert adapter is not None
+            replay_whole.replay(case, tensors, overrides, compare, model, adapter)
     print(f"{compare.count} tensors, worst at {compare.where}")
     print(f"max_abs_err={compare.worst:.3e}")
     return 0 if compare.count and compare.worst <= args.atol else 1
@@ -201,109 +198,6 @@ class Replay:
             last = cache.shape.bank - cache.bank.num_filled
             entries = range(cache.shape.bank - 1, last - 1, -1) if part in "kv" else [last]
             self.compare(key, ours[:, list(entries)], recorded[:, : len(entries)])
-
-
-class StandInVae:
-    """The recorded stand-in for the VAE: a mean over 8 x 8 pixels of every fourth frame, and a matrix."""
-
-    def __init__(self, matrix: Tensor, offset: Tensor) -> None:
-        self.matrix, self.offset = matrix, offset
-
-    def push(self, pixels: Tensor) -> Tensor:
-        cells = F.avg_pool2d(pixels[::4], 8)
-        return torch.einsum("ci,fihw->cfhw", self.matrix, cells) + self.offset[:, None, None, None]
-
-    def push_neutral(self, num_frames: int, size: tuple[int, int]) -> Tensor:
-        return self.push(torch.zeros(num_frames, 3, *size))
-
-    def state(self) -> dict[str, Any]:
-        return {}
-
-
-def replay_batch(
-    case: dict[str, Any], tensors: Tensors, overrides: dict[str, Any], compare: Comparison
-) -> None:
-    """Whole-clip VACE: references in the latents, one chunk, full attention."""
-    config = case["case"]["model"]
-    model, adapter = build(config, weights(tensors))
-    assert adapter is not None
-    context = replay_encode(case, tensors, compare)
-    x = tensors["inputs/x"]
-    for name, run in case["runs"].items():
-        text = tensors["inputs/context2" if name.endswith("context2") else "inputs/context"]
-        text = F.pad(text, (0, 0, 0, config["text_len"] - len(text)))
-        scale = overrides.get("scale", run["vace_context_scale"])
-        seen = watch(model, adapter)
-        out = whole_clip(model, adapter, x, run["timestep"], text, context, scale)
-        compare(f"outputs/{name}/out", out, tensors[f"outputs/{name}/out"])
-        for part, got in seen.items():
-            if (key := f"outputs/{name}/{part}") in tensors:
-                compare(key, got.flatten(1, 2), tensors[key])
-
-
-def replay_encode(case: dict[str, Any], tensors: Tensors, compare: Comparison) -> Tensor:
-    """Compare every recorded stage of the encoding; the context [ctx f h w] with references in front."""
-    vae = StandInVae(tensors["inputs/vae_A"], tensors["inputs/vae_b"])
-    frames, masks = (rearrange(tensors[f"inputs/{name}"], "c T H W -> T c H W") for name in ("video", "mask"))
-    layer = Layer(frames, masks, pool_masks(masks, Chunk(0, 0, len(frames[::VAE_STRIDE_T])), "nearest"))
-    video = encode_layer(layer, vae, vae)
-    names = sorted(key for key in tensors if key.startswith("inputs/ref"))
-    pictures = [vae.push(rearrange(tensors[key], "c T H W -> T c H W"))[:, 0] for key in names]
-    context, plain = video, vae.push(frames)
-    if pictures:
-        latents = torch.stack(pictures)
-        references = References(latents, torch.zeros_like(latents))
-        context = torch.cat([references.context(len(video))[0], video], dim=1)
-        plain = torch.cat([rearrange(latents, "r c h w -> c r h w"), plain], dim=1)
-    split = 2 * len(plain)
-    got = {"encode_nomask/frames_z": plain, "decode_latent_trimmed": context[: len(plain), len(names) :]}
-    for name, whole in (("encode", context), ("encode_noref", video)):
-        got |= {
-            f"{name}/frames_z": whole[:split],
-            f"{name}/masks_m": whole[split:],
-            f"{name}/vace_context": whole,
-        }
-    for name, value in got.items():
-        if (key := f"outputs/{name}") in tensors:
-            compare(key, value, tensors[key])
-    return context
-
-
-def watch(model: CausalWan, adapter: ContextAdapter) -> Tensors:
-    """What each block gives in the next call: block0, block1, ..., hint0, hint1, ... [1 f n d]."""
-    seen: Tensors = {}
-    for i, block in enumerate(model.blocks):
-        block.register_forward_hook(lambda _m, _a, out, i=i: seen.update({f"block{i}": out}))
-    for i, block in enumerate(adapter.vace_blocks):
-        block.register_forward_hook(lambda _m, _a, out, i=i: seen.update({f"hint{i}": out[1]}))
-    return seen
-
-
-def whole_clip(
-    model: CausalWan,
-    adapter: ContextAdapter,
-    x: Tensor,
-    timestep: float,
-    text: Tensor,
-    context: Tensor,
-    scale: float,
-) -> Tensor:
-    """Flow [c f h w] of one pass over the whole clip x [c f h w]."""
-    config = model.config
-    grid = x.shape[2] // config.patch_size[1], x.shape[3] // config.patch_size[2]
-    count = x.shape[1]
-    cache = KVCache(
-        CacheShape(
-            config.num_layers, config.num_attention_heads, config.attention_head_dim, grid, window=count
-        )
-    )
-    cache.begin(0, count)
-    embedded = model.embed_text(text[None])
-    contexts = [Context(adapter, context, scale)] if scale else []
-    hints = list(hints_at(timestep, model, embedded, contexts, None))
-    flow = model(x[None], torch.full((1, count), timestep), embedded, cache, hints)
-    assert flow is not None
-    return flow[0]
 
 
 def make_row(case: dict[str, Any], settings: dict[str, Any]) -> PipelineSpec:

@@ -265,6 +265,24 @@ def krea_slowly(pipe, row: PipelineSpec, texts: list[Tensor]) -> list[Tensor]:
     return list(latents.split(3, 1))
 
 
+@pytest.mark.parametrize("name", STREAMED)
+def test_a_restored_stream_of_every_row_goes_on_with_the_same_frames(pipe, name, tmp_path):
+    row = STREAMED[name]
+
+    def units(skip: int = 0):
+        passes, source = control_passes(45), Clip(noise(45, 4))
+        return scene(row, passes, source=source, strength=0.8, skip=skip)
+
+    stream, border = started(pipe, row), 3
+    ahead = stream(units())
+    for _ in range(border):
+        next(ahead)
+    stream.save(tmp_path / "state")
+    fresh = started(pipe, row)
+    fresh.restore(tmp_path / "state")
+    assert np.array_equal(next(ahead)[1], next(fresh(units(border)))[1])
+
+
 def test_every_row_comes_with_the_context_blocks_of_its_size():
     for name, model in weights.PIPELINES.items():
         row, vace = PIPELINES[name], model.parts["vace"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,10 +19,10 @@ from vacestream.media.probe import probe
 from vacestream.media.sources import Source, open_source
 from vacestream.models.device import pick_device, pick_dtype
 from vacestream.models.load import Pipeline, load_pipeline
-from vacestream.pipelines import PIPELINES
+from vacestream.pipelines import PIPELINES, PipelineSpec
 from vacestream.sizes import default_size, fitted_size
 from vacestream.stream import new_stream
-from vacestream.timeline import chunks
+from vacestream.timeline import chunks, num_latents
 
 DEFAULT_FRAMES = 81
 """VACE's own clip length, where nothing else says how long."""
@@ -66,6 +67,7 @@ class Model:
         size = size or self._size(vace_video)
         if num_frames is None and vace_video is None:
             num_frames = DEFAULT_FRAMES
+        _spec_of(self.pipeline.spec, num_frames)
         references = tuple(_reference(picture, size) for picture in vace_reference_images)
         steering = Steering(prompt, references, float(vace_context_scale))
         stack = ExitStack()
@@ -84,8 +86,9 @@ class Model:
         stack: ExitStack,
     ) -> Iterator[np.ndarray]:
         with stack:
-            vcus = make_vcus(chunks(self.pipeline.spec, num_frames), passes, lambda _: steering, size)
-            for _, frames in new_stream(self.pipeline, size, seed)(vcus):
+            pipeline = replace(self.pipeline, spec=_spec_of(self.pipeline.spec, num_frames))
+            vcus = make_vcus(chunks(pipeline.spec, num_frames), passes, lambda _: steering, size)
+            for _, frames in new_stream(pipeline, size, seed)(vcus):
                 yield frames
 
     def _passes(
@@ -146,3 +149,12 @@ def _source(given: Video, size: tuple[int, int], fps: Fraction) -> Source:
         fps=fps,
         num_frames=None if held else len(frames),
     )
+
+
+def _spec_of(spec: PipelineSpec, num_frames: int | None) -> PipelineSpec:
+    """The row as it makes so many frames; None: as many as the video has."""
+    if spec.streams or spec.batch is None:
+        return spec
+    if num_frames is not None and num_frames > spec.batch.max_frames:
+        raise RecipeError(f"num_frames: {spec.name} makes {spec.batch.max_frames} at most, at once")
+    return spec.whole_clip(spec.batch.max_latents if num_frames is None else num_latents(num_frames))

@@ -105,9 +105,9 @@ class WholeClip:
         x = noise(chunk.index, 0, shape).to(cache.device)
         for index, timestep in enumerate(sampler.timesteps):
             sample = x.to(cache.dtype)
-            flow = self._flow(sample, timestep, text, asked, (h, w))
+            flow = whole_flow(self.model, sample, timestep, text, asked.contexts)
             if against is not None:
-                without = self._flow(sample, timestep, against, asked, (h, w))
+                without = whole_flow(self.model, sample, timestep, against, asked.contexts)
                 flow = without + self.batch.guidance * (flow - without)
             if self.trace is not None:
                 self.trace(f"step{index}", chunk.index, flow[None])
@@ -126,14 +126,17 @@ class WholeClip:
             return text, None
         return text, self.model.embed_text(condition.negative[None])
 
-    def _flow(
-        self, x: Tensor, timestep: float, text: Text, condition: Condition, grid: tuple[int, int]
-    ) -> Tensor:
-        """Flow [c f h w] of the sample x [c f h w], float32."""
-        times = torch.full((1, x.shape[1]), timestep, device=x.device)
-        hints = list(hints_at(timestep, self.model, text, condition.contexts, None))
-        flow: Tensor = self.model(x[None], times, text, WithinClip(grid), hints)
-        return flow[0].float()
+
+def whole_flow(
+    model: CausalWan, x: Tensor, timestep: float, text: Text, contexts: tuple[Context, ...]
+) -> Tensor:
+    """Flow [c f h w] of a clip x [c f h w], float32; references are among its latents."""
+    patch = model.config.patch_size
+    grid = x.shape[2] // patch[1], x.shape[3] // patch[2]
+    times = torch.full((1, x.shape[1]), timestep, device=x.device)
+    hints = list(hints_at(timestep, model, text, contexts, None))
+    flow: Tensor = model(x[None], times, text, WithinClip(grid), hints)
+    return flow[0].float()
 
 
 def with_references(condition: Condition) -> Condition:

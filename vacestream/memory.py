@@ -102,14 +102,15 @@ def memory(
     prompts = 2 if spec.is_guided else 1
     passes = 0 if spec.whole else len(spec.steps) + spec.commit_pass
     slot = 0 if spec.whole else 2 * t.layers * tokens * t.dim * value
+    rows = len(spec.source_steps or spec.steps) if spec.step_batch else 1
     cache = cache_shape(spec, t.layers, t.heads, t.head_dim, (1, tokens))
     return Memory(
         transformer=num_weights(t) * weight,
         context_blocks=num_context_weights(t) * weight if context else 0,
         text_encoder=text * weight,
         vae=vae * weight,
-        kv_cache=cache.num_slots * slot,
-        kv_aside=cache.num_aside(chunk) * slot,
+        kv_cache=rows * cache.num_slots * slot,
+        kv_aside=rows * cache.num_aside(chunk) * slot,
         text_kv=prompts * 2 * (t.layers + num_context) * t.text_len * t.dim * value,
         reference_kv=2 * passes * num_context * num_references * tokens * t.dim * value,
         activations=Activations(

@@ -69,6 +69,10 @@ class Batch:
     sampler: Literal["unipc", "euler"] = "unipc"
     max_latents: int = 21
 
+    @property
+    def max_frames(self) -> int:
+        return VAE_STRIDE_T * (self.max_latents - 1) + 1
+
 
 @dataclass(frozen=True)
 class PipelineSpec:

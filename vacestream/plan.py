@@ -65,7 +65,8 @@ class Plan:
     @property
     def mask_time(self) -> Literal["group", "nearest", "union"]:
         """Which frame of a latent's four speaks for its mask."""
-        return self.recipe.mask.time if self.recipe.mask else "group"
+        asked = self.recipe.mask.time if self.recipe.mask else "group"
+        return "nearest" if self.spec.whole and asked == "group" else asked
 
     @property
     def makers(self) -> tuple[tuple[str, str], ...]:

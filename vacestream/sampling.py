@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from vacestream.pipelines import VAE_STRIDE_T, PipelineSpec
+from vacestream.pipelines import PipelineSpec
 from vacestream.recipe import Recipe
-from vacestream.timeline import first_frame
+from vacestream.timeline import num_latents
 
 
 def as_asked(recipe: Recipe, spec: PipelineSpec) -> PipelineSpec:
@@ -23,7 +23,7 @@ def as_long(recipe: Recipe, spec: PipelineSpec, num_frames: int | None) -> Pipel
     """The row for a clip of so many frames, where it makes the whole at once."""
     if spec.whole is None:
         return spec
-    most = first_frame(spec.whole.max_latents)
+    most = spec.whole.max_frames
     if num_frames is None:
         if recipe.length == "endless":
             raise recipe.error(("length",), f"{spec.name} makes whole clips; write `length: {most}f`")
@@ -31,7 +31,7 @@ def as_long(recipe: Recipe, spec: PipelineSpec, num_frames: int | None) -> Pipel
     if num_frames > most:
         what = f"{num_frames} frames are more than the {most} that {spec.name} makes at once"
         raise recipe.error(("length",), f"{what}; shorten it, or use a row that streams")
-    return spec.whole_clip(1 + -(-(num_frames - 1) // VAE_STRIDE_T))
+    return spec.whole_clip(num_latents(num_frames))
 
 
 def _whole(recipe: Recipe, spec: PipelineSpec) -> PipelineSpec:

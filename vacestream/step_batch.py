@@ -125,8 +125,11 @@ class JoinedText(Text):
 
     def of(self, block: nn.Module) -> tuple[Tensor, Tensor]:
         """K/V [B L k d] in a block's cross-attention."""
-        k, v = zip(*(row.of(block) for row in self.rows), strict=True)
-        return torch.cat(k), torch.cat(v)
+        if all(row is self.rows[0] for row in self.rows):
+            k, v = (x.expand(len(self.rows), -1, -1, -1) for x in self.rows[0].of(block))
+            return k, v
+        keys, values = zip(*(row.of(block) for row in self.rows), strict=True)
+        return torch.cat(keys), torch.cat(values)
 
 
 @dataclass(frozen=True)

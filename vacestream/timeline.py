@@ -44,6 +44,11 @@ def first_frame(latent: int) -> int:
     return max(0, VAE_STRIDE_T * latent - VAE_STRIDE_T + 1)
 
 
+def num_latents(num_frames: int) -> int:
+    """Latents that hold so many frames."""
+    return 1 + -(-(num_frames - 1) // VAE_STRIDE_T)
+
+
 def chunks(spec: PipelineSpec, num_frames: int | None = None, *, first_latent: int = 0) -> Iterator[Chunk]:
     """The chunks that cover num_frames frames, or endlessly; the last one may reach beyond the end."""
     index, latent = 0, first_latent
