@@ -17,6 +17,7 @@ from vacestream.condition import Pass
 from vacestream.engine import make_denoiser, new_denoise_state
 from vacestream.memory import memory
 from vacestream.models.attention import apply_rope, attend, make_rope
+from vacestream.models.conditions import Condition, Source
 from vacestream.models.kv_cache import KVCache
 from vacestream.models.schedule import seeded_noise
 from vacestream.models.slots import cache_shape
@@ -235,6 +236,15 @@ def test_krea_makes_its_context_again_before_every_chunk_under_the_prompt_of_now
     assert len(got) == len(want) == 4
     for a, b in zip(got, want, strict=True):
         torch.testing.assert_close(a, b, atol=1e-4, rtol=0)
+
+
+def test_krea_scales_its_steps_by_the_strength_before_they_are_warped(pipe):
+    denoiser, row = make_denoiser(pipe.transformer, ROWS["krea-realtime-14b"]), ROWS["krea-realtime-14b"]
+    condition = Condition(next(chunks(row)), torch.empty(0), source=Source(torch.empty(0), 0.6, 600.0))
+    schedule, share = denoiser.steps_of(condition)
+    unwarped = (0.6, 0.45, 0.3, 0.15, 0.0)
+    assert schedule.timesteps == pytest.approx([5000 * u / (1 + 4 * u) for u in unwarped], abs=1e-3)
+    assert share == pytest.approx(schedule.timesteps[0] / 1000)
 
 
 def krea_slowly(pipe, row: PipelineSpec, texts: list[Tensor]) -> list[Tensor]:

@@ -4,7 +4,6 @@ One chunk is the whole clip. Every latent sees every other; references stand in 
 are denoised with them and dropped. This is what VACE's context blocks were trained with.
 """
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -83,11 +82,6 @@ class WholeClip:
     model: CausalWan
     batch: Batch
     trace: Trace | None = None
-
-    def __call__(self, conditions: Iterable[Condition], state: DenoiseState, noise: Noise) -> Iterator[Made]:
-        """The one chunk that there is."""
-        for condition in conditions:
-            yield from self.push(condition, state, noise)
 
     @torch.inference_mode()
     def push(self, condition: Condition, state: DenoiseState, noise: Noise) -> list[Made]:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from vacestream.models.conditions import Condition, Context, hints_at, join
 from vacestream.models.kv_cache import KVCache
-from vacestream.models.schedule import Noise, Schedule, make_schedule
+from vacestream.models.schedule import NUM_TRAIN_STEPS, Noise, Schedule, make_schedule
 from vacestream.models.slots import cache_shape
 from vacestream.models.transformer import CausalWan, Text
 from vacestream.models.vace import ContextAdapter
@@ -119,22 +119,26 @@ class Denoiser:
         """What is still to come when no chunk follows."""
         return []
 
-    def schedule_of(self, condition: Condition) -> Schedule:
-        """The steps of a chunk."""
-        schedule = self.schedule
-        if source := condition.source:
-            schedule = self.source_schedule.from_source(source.share, source.timestep)
+    def steps_of(self, condition: Condition) -> tuple[Schedule, float]:
+        """The steps of a chunk, and the share of noise that it starts from."""
+        source, spec = condition.source, self.spec
+        schedule, share = self.schedule, 1.0
+        if source is not None and spec.source_scaled:
+            schedule = make_schedule([source.share * step for step in spec.steps], spec.shift, warp=spec.warp)
+            share = schedule.timesteps[0] / NUM_TRAIN_STEPS
+        elif source is not None:
+            schedule, share = self.source_schedule.from_source(source.share, source.timestep), source.share
         if condition.references is not None:
-            condition.references.keep((*schedule.timesteps, self.spec.context_timestep))
-        return schedule
+            condition.references.keep((*schedule.timesteps, spec.context_timestep))
+        return schedule, share
 
     def _denoise(self, condition: Condition, state: DenoiseState, noise: Noise) -> Tensor:
-        schedule, chunk = self.schedule_of(condition), condition.chunk
+        (schedule, share), chunk = self.steps_of(condition), condition.chunk
         shape = self.latent_shape(state, chunk.num_latents)
         draws = [noise(chunk.index, step, shape) for step in range(len(schedule.timesteps))]
         # One copy a chunk: the loop never waits for the host.
         fresh = torch.stack(draws).to(state.cache.device)
-        start = condition.source.noised(fresh[0]) if condition.source else fresh[0]
+        start = condition.source.noised(fresh[0], share) if condition.source else fresh[0]
         x = x0 = start.to(state.cache.dtype)
         for step, timestep in enumerate(schedule.timesteps):
             if step > 0:

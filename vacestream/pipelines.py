@@ -91,6 +91,8 @@ class PipelineSpec:
     """Further ones that a recipe may ask for."""
     free_steps: Literal["even", "to_zero"] | None = None
     """Any number of steps will do, spread over the noise, or down to none; None: it was made for these."""
+    source_scaled: bool = False
+    """From source latents all steps are taken, each times the strength before it is warped."""
     source_motion: bool = False
     """Less noise where the input moves: StreamDiffusionV2's rule (arXiv:2511.07399)."""
     source_normalised: bool = True
@@ -254,6 +256,7 @@ _ROWS = (
         window_latents=6,
         attention_sink_latents=0,
         free_steps="to_zero",
+        source_scaled=True,
         recompute_latents=3,
         commit_pass=False,
         recache="none",

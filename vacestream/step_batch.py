@@ -4,7 +4,7 @@ Row i of the batch is the chunk that came i calls ago, at step i; it has a KV ca
 what earlier chunks wrote at that step (StreamDiffusionV2, arXiv:2511.07399). The first chunk runs alone.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
@@ -45,30 +45,24 @@ class StepBatch:
 
     denoiser: Denoiser
 
-    def __call__(self, conditions: Iterable[Condition], state: DenoiseState, noise: Noise) -> Iterator[Made]:
-        """The chunks in order."""
-        for condition in conditions:
-            yield from self.push(condition, state, noise)
-        yield from self.flush(state, noise)
-
     @torch.inference_mode()
     def push(self, condition: Condition, state: DenoiseState, noise: Noise) -> list[Made]:
         """Take the next chunk; what is done by now."""
         chunk = condition.chunk
         if not chunk.first_latent:
             made = self.denoiser.push(condition, state, noise)
-            schedule = self.denoiser.schedule_of(condition)
+            schedule, _ = self.denoiser.steps_of(condition)
             state.rows = [state.cache, *(state.cache.copy() for _ in schedule.timesteps[1:])]
             return made
         if chunk.first_latent != state.next_latent:
             raise ValueError(f"{chunk} does not follow the {state.next_latent} latents before it")
         self.denoiser.set_prompt(condition, state)
         assert state.text is not None
-        schedule = self.denoiser.schedule_of(condition)
+        schedule, share = self.denoiser.steps_of(condition)
         if len(schedule.timesteps) != len(state.rows):
             raise ValueError(f"{schedule.timesteps} for the {len(state.rows)} rows of a step batch")
         start = noise(chunk.index, 0, self.denoiser.latent_shape(state, chunk.num_latents))
-        start = condition.source.noised(start) if condition.source else start
+        start = condition.source.noised(start, share) if condition.source else start
         sample = start.to(state.cache.device, state.cache.dtype)
         new = InFlight(condition, state.text, schedule, 0, sample)
         made = self._call([new, *state.in_flight], state, noise)

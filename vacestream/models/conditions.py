@@ -29,13 +29,13 @@ class Source:
 
     latents: Tensor  # [c f h w]
     share: float
-    """Of the noise that they are mixed with, 0..1."""
+    """Of the noise that they are mixed with, 0..1, unless the row scales its steps instead."""
     timestep: float
     """What the first step is told, 1000 = pure noise."""
 
-    def noised(self, noise: Tensor) -> Tensor:
-        """The sample that the first step starts from, float32 like the noise."""
-        return self.share * noise + (1 - self.share) * self.latents.to(noise)
+    def noised(self, noise: Tensor, share: float) -> Tensor:
+        """The sample of this share of noise that the first step starts from, float32 like the noise."""
+        return share * noise + (1 - share) * self.latents.to(noise)
 
 
 @dataclass(frozen=True)
