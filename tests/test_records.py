@@ -70,8 +70,6 @@ def test_every_run_of_the_whole_clip_record_is_met(replay: Callable[..., int], r
         ("longlive_inf", 'rope="absolute"'),
         ("memflow", "quirks=[]"),
         ("memflow", "bank_interval=1"),
-        ("memflow", "bank_top=3"),
-        ("memflow", 'recache="keep_sink"'),
         ("self_forcing", "shift=8"),
         ("streamdiffusionv2", "quirks=[]"),
         ("streamdiffusionv2", "sink_refresh=-1"),
