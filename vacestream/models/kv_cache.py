@@ -251,11 +251,10 @@ class KVCache:
             newest = max(key_times)
             times = list(range(newest + 1 - len(chunk), newest + 1))
         num_banked, bank = self.bank.num_filled if self.bank else 0, self.shape.bank
+        chosen = torch.tensor(rows, dtype=torch.long, device=self.device)
         return _Access(
             slots=self._places(slots),
-            rows=None
-            if len(rows) == len(chunk)
-            else torch.tensor(rows, dtype=torch.long, device=self.device),
+            rows=None if len(rows) == len(chunk) else chosen,
             read=slice(bank - num_banked, bank + self.table.num_read),
             q_rope=self._rope(times),
             k_rope=self._rope(key_times),
