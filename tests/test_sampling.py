@@ -69,3 +69,9 @@ def test_a_batch_row_makes_the_whole_clip_as_one_chunk(length, latents):
     assert (made.spec.whole.steps, made.spec.whole.guidance, made.spec.whole.shift) == (30, 4, 16)
     assert made.memory.kv_cache == 0
     assert made.to_dict()["num_steps"] == 30
+
+
+def test_a_whole_clip_takes_the_mask_frames_that_vace_takes():
+    said = {"input": "sprites:1", "mask": {"mode": "bbox", "bbox": [1, 2, 30, 40]}}
+    assert plan(**said).mask_time == "group"
+    assert plan(**said, mode="batch").mask_time == "nearest"
