@@ -27,6 +27,7 @@ output:
   - {path: '-', format: rawvideo}
 device: cpu
 precision: fp32
+vae: {output: tae, control: light}
 loras: [a.safetensors, {path: b.pt, scale: 0.5}]
 vace: {commit_hints: false}
 """
@@ -41,7 +42,7 @@ ASKING = {
     "outpaint": "outpaint: {left: 0.5}",
     "extend": "extend: {firstframe: a.png}",
     "timeline.0.context_scale": "timeline: {at: 2s, context_scale: 0.5}",
-    "vae": "vae: tae",
+    "offload": "offload: model",
     "timeline.0.loras": "timeline: {at: 2s, loras: a.safetensors}",
     "precision": "precision: fp8",
     "vace.references": "vace: {references: sink}",

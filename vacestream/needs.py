@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from vacestream.recipe import Recipe
-from vacestream.weights import CONTEXT, EMBEDDED, Part, model
+from vacestream.weights import CONTEXT, EMBEDDED, SMALL_VAES, Part, model
 
 CONTEXT_KEYS = ("references", "controls", "mask", "outpaint", "extend")
 """Keys of a recipe that act through VACE's blocks."""
@@ -15,12 +15,20 @@ _CUT_OUT = {"face": "image_face", "salient": "image_salient"}
 def parts_left_out(recipe: Recipe) -> tuple[str, ...]:
     """Parts of its pipeline that the recipe has no use for."""
     asked = any(getattr(one, key, None) for one in (recipe, *recipe.timeline) for key in CONTEXT_KEYS)
-    return () if asked else (CONTEXT,)
+    whole_vae = "wan" in recipe.vae.kinds.values()
+    return (() if asked else (CONTEXT,)) + (() if whole_vae else ("vae",))
+
+
+def refuse_foreign_vae(recipe: Recipe) -> None:
+    """Refuse a VAE of Wan's latents for a pipeline whose latents are its own."""
+    if recipe.pipeline in EMBEDDED and recipe.vae != type(recipe.vae)():
+        raise recipe.error(("vae",), f"{recipe.pipeline} has a VAE of its own; leave `vae:` out")
 
 
 def parts_needed(recipe: Recipe) -> dict[tuple[str, str], Part]:
     """(model, part) -> its files, of all that is loaded for the recipe and does not come with the package."""
-    names = dict.fromkeys(_nets(recipe))
+    vaes = (SMALL_VAES[kind] for kind in recipe.vae.kinds.values() if kind in SMALL_VAES)
+    names = dict.fromkeys([*vaes, *_nets(recipe)])
     found = {(name, key): part for name in names for key, part in model(name).parts.items()}
     if recipe.pipeline in EMBEDDED:
         return found

@@ -11,6 +11,7 @@ from vacestream.errors import InputError, RecipeError
 from vacestream.footage import FREE, Footage, control_frames, input_frames, look_at, seconds
 from vacestream.memory import Memory, dtype_of, memory, tokens_per_latent
 from vacestream.moments import Switch, frame_at, refuse_anchors, refuse_idle_controls, switches
+from vacestream.needs import refuse_foreign_vae
 from vacestream.pipelines import PIPELINES, PipelineSpec
 from vacestream.recipe import Recipe, Time
 from vacestream.recipe.values import SIDE, is_still, media_kind
@@ -127,6 +128,7 @@ class Plan:
 def make_plan(recipe: Recipe, *, media: bool = True, built: bool = True) -> Plan:
     """All numbers of a recipe; `media`: open its files; `built`: refuse what this version cannot do."""
     task = infer(recipe)
+    refuse_foreign_vae(recipe)
     refusals = _refusals(recipe)
     if refusals and built and media:
         raise RecipeError("\n".join(refusals))

@@ -24,7 +24,7 @@ class Weights:
     """The pipeline of the last job, kept for the next one that wants the same."""
 
     def __init__(self) -> None:
-        self._asked: tuple[Any, ...] = ()
+        self._asked: dict[str, Any] = {}
         self._loaded: Pipeline | None = None
 
     def of(self, plan: Plan) -> Pipeline:
@@ -32,13 +32,20 @@ class Weights:
         recipe, device = plan.recipe, pick_device(plan.device)
         loras = [(Path(lora.path), lora.scale) for lora in recipe.loras]
         dtype = pick_dtype(recipe.precision, device)
-        asked = plan.spec, device, dtype, parts_left_out(recipe), loras
+        asked: dict[str, Any] = {
+            "spec": plan.spec,
+            "device": device,
+            "dtype": dtype,
+            "left_out": parts_left_out(recipe),
+            "loras": loras,
+            "vaes": recipe.vae.kinds,
+        }
         prompts = [recipe.prompt, *(change.prompt or "" for change in recipe.timeline)]
         prompts += [recipe.negative_prompt or ""] if plan.spec.is_guided else []
         loaded = self._loaded is not None and asked == self._asked
         self._loaded = self._loaded if loaded else None  # before the next takes its place
         refuse_too_big(plan, str(device), free_memory(device), loaded=loaded)
-        self._loaded, self._asked = self._loaded or load_pipeline(*asked, prompts), asked
+        self._loaded, self._asked = self._loaded or load_pipeline(**asked, prompts=prompts), asked
         return self._loaded
 
 

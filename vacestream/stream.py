@@ -166,7 +166,13 @@ def new_stream(pipeline: Pipeline, size: tuple[int, int], seed: int, *, commit_h
         pipeline.transformer, pipeline.spec, latent_size, dtype=pipeline.dtype, device=pipeline.device
     )
     return Stream(
-        pipeline, size, seed, denoising, Decoder(pipeline.vae), pipeline.adapter, commit_hints=commit_hints
+        pipeline,
+        size,
+        seed,
+        denoising,
+        Decoder(pipeline.output_vae or pipeline.vae),
+        pipeline.adapter,
+        commit_hints=commit_hints,
     )
 
 

@@ -142,7 +142,7 @@ UNBUILT = (
     Unbuilt("outpainting", "use `mask:` inside the picture", _given("outpaint")),
     Unbuilt("extension", "use a reference or a control instead", _given("extend")),
     Unbuilt("a change of anything but the prompt", "keep `at:` and `prompt:`", _changes),
-    Unbuilt("this part of the model", "leave it out", _given("vae", "offload")),
+    Unbuilt("this part of the model", "leave it out", _given("offload")),
     Unbuilt(
         "fp8",
         "write `precision: bf16`, or leave it out",

@@ -39,6 +39,7 @@ from vacestream.models.load import (
     load_transformer,
     load_vae,
 )
+from vacestream.models.tiny_vae import TinyVAE
 from vacestream.pipelines import PIPELINES
 from vacestream.weights import CONTEXT, MODELS, Found
 
@@ -418,6 +419,21 @@ def test_prompts_that_were_embedded_need_no_encoder_and_no_file_of_it(longlive: 
     weights = {key: value + 1 for key, value in torch.load(moved).items()}
     torch.save(weights, text)
     assert not torch.equal(load_for("a").text("a"), want[1])
+
+
+def test_each_vae_does_what_it_is_asked_for_and_none_else_is_needed(longlive: Path) -> None:
+    folder = longlive.parents[1] / "lightx2v" / "Autoencoders"
+    folder.mkdir(parents=True)
+    torch.save(TinyVAE().half().state_dict(), folder / "taew2_1.pth")
+    spec, left_out = replace(LONGLIVE, transformer=WAN_1_3B), [CONTEXT]
+    mixed = {"control": "wan", "source": "tae", "output": "tae"}
+    pipe = load_pipeline(spec, CPU, torch.float32, left_out, vaes=mixed)
+    assert isinstance(pipe.vae, AutoencoderKLWan)
+    assert isinstance(pipe.output_vae, TinyVAE)
+    assert pipe.source_vae is pipe.output_vae
+    (longlive / "Wan2.1_VAE.pth").unlink()
+    pipe = load_pipeline(spec, CPU, torch.float32, [*left_out, "vae"], vaes=dict.fromkeys(mixed, "tae"))
+    assert pipe.vae is pipe.output_vae
 
 
 def test_all_missing_files_are_named_with_the_command_that_brings_them(nowhere: None) -> None:

@@ -23,13 +23,29 @@ from vacestream.models.kept_text import KeptText, fingerprint
 from vacestream.models.key_maps import UMT5_KEYS, VAE_KEYS, WAN_KEYS, KeyMap
 from vacestream.models.lora import Lora, merge, read_lora, read_users_lora
 from vacestream.models.text import TextEncoder
+from vacestream.models.tiny_vae import TinyVAE
 from vacestream.models.transformer import CausalWan, make_causal
 from vacestream.models.vace import ContextAdapter
+from vacestream.models.vae import VAE
 from vacestream.pipelines import PipelineSpec, Transformer
-from vacestream.weights import CONTEXT, EMBEDDED, MODELS, TEXT, Found, find, look_up, model
+from vacestream.weights import (
+    CONTEXT,
+    EMBEDDED,
+    LIGHT_VAE,
+    MODELS,
+    SMALL_VAES,
+    TEXT,
+    Found,
+    find,
+    look_up,
+    model,
+)
 
 Config = Mapping[str, Any]
 """What a class of diffusers or transformers is built from."""
+
+ONE_VAE = {"control": "wan", "source": "wan", "output": "wan"}
+"""What a VAE does -> which does it."""
 
 
 @dataclass
@@ -40,10 +56,15 @@ class Pipeline:
     transformer: CausalWan
     adapter: ContextAdapter | None
     """What new streams start with; None for the bare base."""
-    vae: AutoencoderKLWan
+    vae: VAE
+    """Encodes what the adapter is given."""
     text: TextEncoder | KeptText
     device: torch.device
     dtype: torch.dtype
+    source_vae: VAE | None = None
+    """Encodes the footage that a video starts from; None: `vae`."""
+    output_vae: VAE | None = None
+    """Decodes; None: `vae`."""
 
 
 def load_pipeline(
@@ -53,6 +74,7 @@ def load_pipeline(
     left_out: Collection[str] = (),
     loras: Sequence[tuple[Path, float]] = (),
     prompts: Sequence[str] | None = None,
+    vaes: Mapping[str, str] = ONE_VAE,
 ) -> Pipeline:
     """Load the parts of a row that are not left out, with users' LoRA files and their scales merged in.
 
@@ -63,16 +85,23 @@ def load_pipeline(
     kept = None if prompts is None or spec.name in EMBEDDED else keep_text(spec, device, dtype)
     unneeded = TEXT if kept is not None and kept.has(prompts or ()) else ()
     found, config = find(spec.name, without=[*left_out, *unneeded])
+    small = {kind: find(SMALL_VAES[kind])[0]["net"] for kind in {*vaes.values()} - {"wan"}}
     changes = read_loras(loras, size)
     if kept is not None:
         kept.prepare(prompts or ())
     weights = found["base"] if spec.whole and "base" in found else found["transformer"]
     transformer = load_transformer(size, weights, device, dtype, lora=found.get("lora"), changes=changes)
+    vae = {
+        kind: load_any_vae(kind, config["vae"], small.get(kind) or found["vae"], device, dtype)
+        for kind in {*vaes.values()}
+    }
     return Pipeline(
         spec=spec,
         transformer=make_causal(transformer),
         adapter=load_adapter(size, found[CONTEXT], device, dtype, changes) if CONTEXT in found else None,
-        vae=load_vae(config["vae"], found["vae"], device, dtype),
+        vae=vae[vaes["control"]],
+        source_vae=vae[vaes["source"]],
+        output_vae=vae[vaes["output"]],
         text=kept or load_text(spec, device, dtype),
         device=device,
         dtype=dtype,
@@ -153,6 +182,13 @@ def load_vae(config: Config, file: Found, device: torch.device, dtype: torch.dty
     if slow_in_3d(device):
         flatten(vae)
     return cast(AutoencoderKLWan, vae)
+
+
+def load_any_vae(kind: str, config: Config, file: Found, device: torch.device, dtype: torch.dtype) -> VAE:
+    """wan: Wan's own; light: the same with fewer channels; tae: TAEHV."""
+    if kind == "tae":
+        return _fill(TinyVAE, checkpoint.read(file.path), file, (), device, dtype)
+    return load_vae({**config, **LIGHT_VAE} if kind == "light" else config, file, device, dtype)
 
 
 def load_text_encoder(

@@ -4,25 +4,55 @@ Every causal convolution keeps the last frames of its input; diffusers keeps one
 clears it around each clip. Here each stream owns its set, so any number of streams share the weights.
 """
 
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import torch
 from diffusers import AutoencoderKLWan
 from torch import Tensor
 
+from vacestream.models.tiny_vae import TinyVAE
 from vacestream.pipelines import VAE_STRIDE_T
 
 FeatureCache = list[Any]
 """A Tensor, None or diffusers' first-frame mark for each causal convolution."""
 
 
+VAE: TypeAlias = AutoencoderKLWan | TinyVAE
+
+
+class WanCodec:
+    """Wan's VAE, latent by latent; what its convolutions remember is the caller's."""
+
+    def __init__(self, vae: AutoencoderKLWan) -> None:
+        self.vae, self.device, self.dtype = vae, vae.device, vae.dtype
+        self.mean, self.std = _statistics(vae)
+        self.latent_channels = vae.config.z_dim
+
+    def new_memory(self, way: str) -> FeatureCache:
+        """Nothing remembered yet, of the encoder or the decoder."""
+        return [None] * self.vae._cached_conv_counts[way]
+
+    def encode_group(self, pixels: Tensor, memory: FeatureCache) -> Tensor:
+        """The frames of one latent [1 or 4 3 H W] -> [c 1 h w]."""
+        x = pixels.transpose(0, 1)[None].to(self.device, self.dtype)
+        moments = self.vae.quant_conv(self.vae.encoder(x, feat_cache=memory, feat_idx=[0]))
+        return ((moments[0].chunk(2)[0] - self.mean) / self.std).to(self.dtype)
+
+    def decode_latent(self, latent: Tensor, memory: FeatureCache, first: bool) -> Tensor:
+        """[c 1 h w] -> its frames [1 or 4 3 H W]."""
+        z = (latent.to(self.device) * self.std + self.mean)[None].to(self.dtype)
+        z = self.vae.post_quant_conv(z)
+        x = self.vae.decoder(z, feat_cache=memory, feat_idx=[0], first_chunk=first)
+        return x[0].transpose(0, 1).clamp(-1, 1)
+
+
 class Encoder:
     """Pixels of one stream -> normalised latents."""
 
-    def __init__(self, vae: AutoencoderKLWan) -> None:
+    def __init__(self, vae: VAE) -> None:
         self.vae = vae
-        self.mean, self.std = _statistics(vae)
-        self.features: FeatureCache = [None] * vae._cached_conv_counts["encoder"]
+        self.codec = _codec(vae)
+        self.features: FeatureCache = self.codec.new_memory("encoder")
         self.pending = torch.empty(0)  # [T 3 H W] frames of a latent that is not complete
         self.started = False
         self.settled: Tensor | None = None  # [c 1 h w]
@@ -70,24 +100,21 @@ class Encoder:
 
     def _no_latents(self, pixels: Tensor) -> Tensor:
         stride = self.vae.spatial_compression_ratio
-        size = self.vae.config.z_dim, 0, pixels.shape[2] // stride, pixels.shape[3] // stride
-        return torch.zeros(size, device=self.vae.device, dtype=self.vae.dtype)
+        size = self.codec.latent_channels, 0, pixels.shape[2] // stride, pixels.shape[3] // stride
+        return torch.zeros(size, device=self.codec.device, dtype=self.codec.dtype)
 
     def _encode(self, pixels: Tensor) -> Tensor:
         """The frames of one latent [1 or 4 3 H W] -> [c 1 h w]."""
         self.started = True
-        x = pixels.transpose(0, 1)[None].to(self.vae.device, self.vae.dtype)
-        moments = self.vae.quant_conv(self.vae.encoder(x, feat_cache=self.features, feat_idx=[0]))
-        return ((moments[0].chunk(2)[0] - self.mean) / self.std).to(self.vae.dtype)
+        return self.codec.encode_group(pixels, self.features)
 
 
 class Decoder:
     """Normalised latents of one stream -> pixels."""
 
-    def __init__(self, vae: AutoencoderKLWan) -> None:
-        self.vae = vae
-        self.mean, self.std = _statistics(vae)
-        self.features: FeatureCache = [None] * vae._cached_conv_counts["decoder"]
+    def __init__(self, vae: VAE) -> None:
+        self.codec = _codec(vae)
+        self.features: FeatureCache = self.codec.new_memory("decoder")
         self.started = False
 
     @torch.inference_mode()
@@ -95,9 +122,7 @@ class Decoder:
         """[c f h w] -> [T 3 H W] in -1..1; the first latent gives one frame, every other four."""
         before = self.state()
         try:
-            z = (latents.to(self.vae.device) * self.std + self.mean)[None].to(self.vae.dtype)
-            z = self.vae.post_quant_conv(z)
-            return torch.cat([self._decode(z[:, :, i : i + 1]) for i in range(z.shape[2])])
+            return torch.cat([self._decode(latents[:, i : i + 1]) for i in range(latents.shape[1])])
         except BaseException:
             self.restored(before)
             raise
@@ -111,10 +136,13 @@ class Decoder:
         vars(self).update(state, features=list(state["features"]))
         return self
 
-    def _decode(self, z: Tensor) -> Tensor:
+    def _decode(self, latent: Tensor) -> Tensor:
         first, self.started = not self.started, True
-        x = self.vae.decoder(z, feat_cache=self.features, feat_idx=[0], first_chunk=first)
-        return x[0].transpose(0, 1).clamp(-1, 1)
+        return self.codec.decode_latent(latent, self.features, first)
+
+
+def _codec(vae: VAE) -> WanCodec | TinyVAE:
+    return vae if isinstance(vae, TinyVAE) else WanCodec(vae)
 
 
 def _statistics(vae: AutoencoderKLWan) -> tuple[Tensor, Tensor]:

@@ -36,6 +36,7 @@ from vacestream.recipe.parts import (
     Outpaint,
     Output,
     Vace,
+    Vae,
 )
 from vacestream.recipe.shape import relative_to, with_paths
 from vacestream.recipe.text import Document, Key, Place, read_document
@@ -159,8 +160,8 @@ class Recipe(Model):
     """A recipe to start from: a name that `vacestream presets` lists, or a file, relative to this one."""
     loras: Annotated[tuple[Lora, ...], OneOrMore()] = ()
     """Low-rank changes of the base pipeline."""
-    vae: Literal["wan", "tae", "light"] = "wan"
-    """The decoder: the whole one, or a smaller and faster one."""
+    vae: Vae = Vae()
+    """The whole VAE, or a smaller and faster one."""
     precision: Literal["auto", "fp32", "bf16", "fp16", "fp8"] = "auto"
     """Numbers in the model: auto takes what suits the device."""
     offload: Annotated[

@@ -190,6 +190,31 @@ class Lora(Model):
     """How strongly it acts."""
 
 
+VaeKind = Literal["wan", "tae", "light"]
+
+
+class Vae(Model):
+    """Which VAE does what: Wan's, TAEHV, or LightVAE; one word is for all."""
+
+    main_key: ClassVar[str] = "output"
+    control: VaeKind = "wan"
+    """Encodes what VACE is given: references, controls, masked footage."""
+    source: VaeKind = "wan"
+    """Encodes the input that a video starts from."""
+    output: VaeKind = "wan"
+    """Decodes the video."""
+
+    @property
+    def kinds(self) -> dict[str, VaeKind]:
+        """By role."""
+        return {"control": self.control, "source": self.source, "output": self.output}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _main_key_alone(cls, value: Any) -> Any:
+        return dict.fromkeys(cls.model_fields, value) if isinstance(value, str) else value
+
+
 class Vace(Model):
     """The method's own choices."""
 

@@ -2,9 +2,18 @@
 
 from vacestream.weights.places import CONTEXT, FOLDER, TEXT, Found, find, look_up, model
 from vacestream.weights.rows import File, Model, Part
-from vacestream.weights.table import ANNOTATORS, EMBEDDED, MODELS, PIPELINES, VAES, WAN_CONFIG
+from vacestream.weights.table import (
+    ANNOTATORS,
+    EMBEDDED,
+    LIGHT_VAE,
+    MODELS,
+    PIPELINES,
+    SMALL_VAES,
+    VAES,
+    WAN_CONFIG,
+)
 
 __all__ = [
-    "ANNOTATORS", "CONTEXT", "EMBEDDED", "FOLDER", "MODELS", "PIPELINES", "TEXT", "VAES", "WAN_CONFIG",
-    "File", "Found", "Model", "Part", "find", "look_up", "model",
+    "ANNOTATORS", "CONTEXT", "EMBEDDED", "FOLDER", "LIGHT_VAE", "MODELS", "PIPELINES", "SMALL_VAES", "TEXT",
+    "VAES", "WAN_CONFIG", "File", "Found", "Model", "Part", "find", "look_up", "model",
 ]  # fmt: skip

@@ -218,6 +218,12 @@ VAES: dict[str, Model] = {
 }  # fmt: skip
 """Smaller VAEs of Wan2.1's latents: TAEHV and LightVAE."""
 
+SMALL_VAES = {"tae": "taew2_1", "light": "lightvaew2_1"}
+"""As recipes call them."""
+
+LIGHT_VAE = {"base_dim": WAN_CONFIG["vae"]["base_dim"] // 4}
+"""What LightVAE has of Wan's configuration otherwise: three quarters of the channels are gone."""
+
 MODELS: dict[str, Model] = {**PIPELINES, **VAES, **ANNOTATORS}
 """Everything that can be fetched, by name."""
 
