@@ -26,10 +26,10 @@ output:
   - {path: b.mp4, codec: h265}
   - {path: '-', format: rawvideo}
 device: cpu
-precision: fp32
+precision: int8
 vae: {output: tae, control: light}
 loras: [a.safetensors, {path: b.pt, scale: 0.5}]
-vace: {commit_hints: false}
+vace: {commit_hints: false, precision: whole}
 """
 
 ASKING = {
@@ -44,7 +44,6 @@ ASKING = {
     "timeline.0.context_scale": "timeline: {at: 2s, context_scale: 0.5}",
     "offload": "offload: model",
     "timeline.0.loras": "timeline: {at: 2s, loras: a.safetensors}",
-    "precision": "precision: fp8",
     "vace.references": "vace: {references: sink}",
     "output.0.path": "output: camera:out",
     "input.path": "input: camera:0",

@@ -53,6 +53,7 @@ REQUIRED = (
 OPTIONAL = (
     Package("controlnet-aux", "controlnet_aux", "annotators that need weights: depth, pose, scribble"),
     Package("onnxruntime", "onnxruntime", "DWPose and salient masks"),
+    Package("torchao", "torchao", "weights in int8 and fp8"),
     Package("pyvirtualcam", "pyvirtualcam", "a virtual camera for live, as in OBS"),
 )
 ENCODERS = {"libx264": ".mp4", "ffv1": "lossless .mkv", "libx265": "H.265", "prores_ks": "ProRes"}

@@ -7,7 +7,7 @@ from pathlib import Path
 from vacestream.models.slots import cache_shape
 from vacestream.pipelines import VAE_STRIDE, VAE_STRIDE_T, PipelineSpec, Transformer
 
-BYTES = {"fp32": 4, "bf16": 2, "fp16": 2, "fp8": 1}
+BYTES = {"fp32": 4, "bf16": 2, "fp16": 2, "fp8": 1, "int8": 1}
 """A number of the weights; keys and values are never smaller than two bytes."""
 
 UMT5_XXL = 256384 * 4096 + 24 * (4 * 4096 * 4096 + 3 * 4096 * 10240 + 2 * 4096 + 32 * 64) + 4096
@@ -107,8 +107,8 @@ def memory(
     return Memory(
         transformer=num_weights(t) * weight,
         context_blocks=num_context_weights(t) * weight if context else 0,
-        text_encoder=text * weight,
-        vae=vae * weight,
+        text_encoder=text * value,
+        vae=vae * value,
         kv_cache=rows * cache.num_slots * slot,
         kv_aside=rows * cache.num_aside(chunk) * slot,
         text_kv=prompts * 2 * (t.layers + num_context) * t.text_len * t.dim * value,

@@ -19,6 +19,12 @@ def parts_left_out(recipe: Recipe) -> tuple[str, ...]:
     return (() if asked else (CONTEXT,)) + (() if whole_vae else ("vae",))
 
 
+def quantized(recipe: Recipe) -> dict[str, str]:
+    """The weights, of base and context, that become int8 or fp8."""
+    asked = {"base": recipe.precision, "context": recipe.vace.precision or recipe.precision}
+    return {role: kind for role, kind in asked.items() if kind in ("int8", "fp8")}
+
+
 def refuse_foreign_vae(recipe: Recipe) -> None:
     """Refuse a VAE of Wan's latents for a pipeline whose latents are its own."""
     if recipe.pipeline in EMBEDDED and recipe.vae != type(recipe.vae)():

@@ -60,7 +60,7 @@ class Plan:
 
     @property
     def dtype(self) -> str:
-        """fp32, bf16, fp16 or fp8."""
+        """fp32, bf16, fp16, fp8 or int8."""
         return dtype_of(self.recipe.precision, self.device)
 
     @property

@@ -9,7 +9,7 @@ from vacestream.events import Event, Report, warnings_reported
 from vacestream.inputs import open_passes, open_start, refuse_early_end, steering
 from vacestream.models.device import free_memory, pick_device, pick_dtype
 from vacestream.models.load import Pipeline, load_pipeline
-from vacestream.needs import parts_left_out
+from vacestream.needs import parts_left_out, quantized
 from vacestream.outputs import Outputs
 from vacestream.plan import Plan
 from vacestream.resume import Keeper
@@ -39,6 +39,7 @@ class Weights:
             "left_out": parts_left_out(recipe),
             "loras": loras,
             "vaes": recipe.vae.kinds,
+            "quantized": quantized(recipe),
         }
         prompts = [recipe.prompt, *(change.prompt or "" for change in recipe.timeline)]
         prompts += [recipe.negative_prompt or ""] if plan.spec.is_guided else []

@@ -143,11 +143,6 @@ UNBUILT = (
     Unbuilt("extension", "use a reference or a control instead", _given("extend")),
     Unbuilt("a change of anything but the prompt", "keep `at:` and `prompt:`", _changes),
     Unbuilt("this part of the model", "leave it out", _given("offload")),
-    Unbuilt(
-        "fp8",
-        "write `precision: bf16`, or leave it out",
-        lambda recipe: (("precision",) for _ in range(recipe.precision == "fp8")),
-    ),
     Unbuilt("this choice of the method", "leave it out", _vace),
     Unbuilt("this kind of output", "write a file such as out.mp4 and convert it", _outputs),
     Unbuilt(

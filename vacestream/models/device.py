@@ -7,6 +7,7 @@ import torch
 
 from vacestream import machine
 from vacestream.errors import RecipeError
+from vacestream.models.quantize import CONFIGS
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -27,10 +28,12 @@ def pick_dtype(precision: str, device: torch.device) -> torch.dtype:
     """auto takes bf16 on CUDA, float32 elsewhere."""
     if precision == "auto":
         return torch.bfloat16 if device.type == "cuda" else torch.float32
+    if precision in CONFIGS:
+        return torch.bfloat16
     if precision == "fp16" and device.type == "cpu":
         raise RecipeError("precision: fp16 is unusably slow on a CPU; write `precision: bf16`, or auto")
     if precision not in DTYPES:
-        raise RecipeError(f"precision: {precision} is not built yet; write one of {', '.join(DTYPES)}")
+        raise RecipeError(f"precision: {precision} is none; write one of {', '.join([*DTYPES, *CONFIGS])}")
     return DTYPES[precision]
 
 

@@ -22,6 +22,7 @@ from vacestream.models.flat import flatten
 from vacestream.models.kept_text import KeptText, fingerprint
 from vacestream.models.key_maps import UMT5_KEYS, VAE_KEYS, WAN_KEYS, KeyMap
 from vacestream.models.lora import Lora, merge, read_lora, read_users_lora
+from vacestream.models.quantize import quantize, refuse_missing
 from vacestream.models.text import TextEncoder
 from vacestream.models.tiny_vae import TinyVAE
 from vacestream.models.transformer import CausalWan, make_causal
@@ -46,6 +47,8 @@ Config = Mapping[str, Any]
 
 ONE_VAE = {"control": "wan", "source": "wan", "output": "wan"}
 """What a VAE does -> which does it."""
+
+NOTHING: Mapping[str, str] = {}
 
 
 @dataclass
@@ -75,12 +78,16 @@ def load_pipeline(
     loras: Sequence[tuple[Path, float]] = (),
     prompts: Sequence[str] | None = None,
     vaes: Mapping[str, str] = ONE_VAE,
+    quantized: Mapping[str, str] = NOTHING,
 ) -> Pipeline:
     """Load the parts of a row that are not left out, with users' LoRA files and their scales merged in.
 
     Where all `prompts` are known, they are embedded first, and the text encoder is gone before the rest
-    comes; its files may be absent if it has seen them before. ModelError names what is missing or wrong.
+    comes; its files may be absent if it has seen them before. `quantized` says which weights of `base` and
+    `context` become int8 or fp8. ModelError names what is missing or wrong.
     """
+    for kind in quantized.values():
+        refuse_missing(kind)
     size = spec.transformer
     kept = None if prompts is None or spec.name in EMBEDDED else keep_text(spec, device, dtype)
     unneeded = TEXT if kept is not None and kept.has(prompts or ()) else ()
@@ -95,10 +102,14 @@ def load_pipeline(
         kind: load_any_vae(kind, config["vae"], small.get(kind) or found["vae"], device, dtype)
         for kind in {*vaes.values()}
     }
+    adapter = load_adapter(size, found[CONTEXT], device, dtype, changes) if CONTEXT in found else None
+    for role, module in (("base", transformer), ("context", adapter)):
+        if role in quantized and module is not None:
+            quantize(module, quantized[role])
     return Pipeline(
         spec=spec,
         transformer=make_causal(transformer),
-        adapter=load_adapter(size, found[CONTEXT], device, dtype, changes) if CONTEXT in found else None,
+        adapter=adapter,
         vae=vae[vaes["control"]],
         source_vae=vae[vaes["source"]],
         output_vae=vae[vaes["output"]],

@@ -162,8 +162,8 @@ class Recipe(Model):
     """Low-rank changes of the base pipeline."""
     vae: Vae = Vae()
     """The whole VAE, or a smaller and faster one."""
-    precision: Literal["auto", "fp32", "bf16", "fp16", "fp8"] = "auto"
-    """Numbers in the model: auto takes what suits the device."""
+    precision: Literal["auto", "fp32", "bf16", "fp16", "fp8", "int8"] = "auto"
+    """Numbers in the model: auto takes what suits the device; fp8 and int8 are of blocks' weights alone."""
     offload: Annotated[
         Literal["auto", "none", "text", "model"], BeforeValidator(_parse_offload), _OFFLOAD
     ] = "auto"

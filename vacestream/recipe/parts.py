@@ -218,6 +218,8 @@ class Vae(Model):
 class Vace(Model):
     """The method's own choices."""
 
+    precision: Literal["whole", "fp8", "int8"] | None = None
+    """Weights of the context blocks; as the base's when left out."""
     references: Literal["hints", "sink", "prefix"] = "hints"
     """How references reach the video: as hints of the context blocks, or also as frames of the base."""
     reference_guidance: Annotated[float, Strict(), Field(ge=0, le=10)] = 1.0
