@@ -92,6 +92,8 @@ class Encode:
     """Strength -> how much noise the chunks of a stream start from."""
     guided: bool = False
     """Whether the row uses what guidance leads away from."""
+    new_source_encoder: Callable[[], PixelEncoder] | None = None
+    """Of footage to start from, where that is not encoded as the rest is."""
     as_source: Callable[[Tensor], Tensor] = torch.clone
     """Latents -> as the transformer takes them to start from."""
 
@@ -133,7 +135,7 @@ class Encode:
         if vcu.source is None:
             return None
         if state.source is None:
-            state.source = self.new_encoder(), self.new_rule(vcu.strength)
+            state.source = (self.new_source_encoder or self.new_encoder)(), self.new_rule(vcu.strength)
             if chunk.start:
                 state.source[0].push_neutral(1, (vcu.source.shape[2], vcu.source.shape[3]))
         encoder, rule = state.source

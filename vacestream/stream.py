@@ -65,6 +65,7 @@ class Stream:
         pipe, noise = self.pipeline, seeded_noise(self.seed)
         encode = Encode(
             new_encoder=lambda: Encoder(pipe.vae),
+            new_source_encoder=lambda: Encoder(pipe.source_vae or pipe.vae),
             embed_prompt=pipe.text,
             reference_noise=lambda index, shape: noise(REFERENCE_CHUNK, index, shape),
             new_rule=self._new_rule,
@@ -119,8 +120,8 @@ class Stream:
         """Some rows were trained to start from latents that are not scaled."""
         if self.pipeline.spec.source_normalised:
             return latents
-        encoder = Encoder(self.pipeline.vae)
-        return (latents * encoder.std + encoder.mean).to(latents.dtype)
+        mean, std = Encoder(self.pipeline.source_vae or self.pipeline.vae).codec.statistics
+        return (latents * std + mean).to(latents.dtype)
 
     def unload_adapter(self) -> None:
         """From the next chunk on the bare base; when no other stream has the adapter, its memory is back."""
@@ -210,7 +211,7 @@ def _take(stream: Stream, state: dict[str, Any]) -> None:
         streams=[tuple(Encoder(pipe.vae).restored(one) for one in pair) for pair in state["encoders"]]  # type: ignore[misc]
     )
     if state["source"]:
-        encoder, rule = Encoder(pipe.vae), stream._new_rule(1.0)
+        encoder, rule = Encoder(pipe.source_vae or pipe.vae), stream._new_rule(1.0)
         encoder.restored(state["source"][0])
         rule.restore(state["source"][1])
         stream.encoding.source = encoder, rule

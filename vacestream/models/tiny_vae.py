@@ -4,10 +4,12 @@ Its layers see single frames; memory blocks also see the frame before, so a stre
 that frame for each of them. It takes Wan's normalised latents as they are.
 """
 
+import inspect
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+from diffusers import AutoencoderKLWan
 from torch import Tensor, nn
 
 WIDTH, DECODER_WIDTHS = 64, (256, 128, 64)
@@ -95,6 +97,13 @@ class TinyVAE(nn.Module):
     @property
     def latent_channels(self) -> int:
         return CHANNELS
+
+    @property
+    def statistics(self) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation [c 1 1 1] of Wan's latents, of which these are the normalised ones."""
+        published = inspect.signature(AutoencoderKLWan.__init__).parameters
+        mean, std = (torch.tensor(published[f"latents_{name}"].default) for name in ("mean", "std"))
+        return mean.view(-1, 1, 1, 1).to(self.device), std.view(-1, 1, 1, 1).to(self.device)
 
     def new_memory(self, way: str) -> list[Any]:
         """Nothing remembered yet, of the encoder or the decoder."""

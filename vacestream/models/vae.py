@@ -25,7 +25,7 @@ class WanCodec:
 
     def __init__(self, vae: AutoencoderKLWan) -> None:
         self.vae, self.device, self.dtype = vae, vae.device, vae.dtype
-        self.mean, self.std = _statistics(vae)
+        self.statistics = self.mean, self.std = _statistics(vae)
         self.latent_channels = vae.config.z_dim
 
     def new_memory(self, way: str) -> FeatureCache:
