@@ -43,6 +43,13 @@ class OutputError(VacestreamError):
     code = "VS-OUTPUT"
 
 
+class NotMetError(VacestreamError):
+    """A measured value that is not at the level asserted."""
+
+    exit_code = 7
+    code = "VS-ASSERT"
+
+
 class StoppedError(VacestreamError):
     """Ctrl-C: what is on disk plays."""
 

@@ -24,6 +24,7 @@ from vacestream.cli import (
     tasks,
     validate,
 )
+from vacestream.cli import eval as evaluate
 from vacestream.errors import OutputError, VacestreamError
 
 app = typer.Typer(
@@ -51,7 +52,7 @@ def _piped(command: Callable[..., None]) -> Callable[..., None]:
 
 for _command in (
     render.render, annotate.annotate, plan.plan, preview.preview, validate.validate, init.init, tasks.tasks,
-    pipelines.pipelines, presets.presets, schema.schema, doctor.doctor,
+    pipelines.pipelines, presets.presets, schema.schema, doctor.doctor, evaluate.eval,
 ):  # fmt: skip
     app.command()(_piped(_command))
 

@@ -1,0 +1,102 @@
+"""Evaluation clips of the embedded world: seeds -> a scene, its frames and all that is true of them."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from vacestream.sprites.world import (
+    Clip,
+    Scenes,
+    captions,
+    draw_scenes,
+    ground_words,
+    reference_picture,
+    render,
+)
+
+FIRST_SEED = 700_000
+"""Evaluation seeds count from here: users' seeds, below all that training draws."""
+OTHERS = 50_000
+"""Added to a seed: where the search for another clip's reference begins."""
+PAIRS = 100_000
+"""Added to a seed: where the search for a scene of two sprites begins."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """One clip and everything that can be said of it."""
+
+    seed: int
+    clip: Clip
+    """A batch of one."""
+    other: Scenes
+    """A scene of one sprite whose colour and shape are neither of this clip's."""
+
+    @property
+    def scenes(self) -> Scenes:
+        return self.clip.scenes
+
+    @property
+    def num_sprites(self) -> int:
+        return int(self.scenes.counts[0])
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width)."""
+        height, width = self.clip.distance.shape[-2:]
+        return height, width
+
+    @cached_property
+    def video(self) -> Tensor:
+        """[T 3 H W] in 0..1."""
+        return self.clip.video[0]
+
+    @cached_property
+    def instances(self) -> Tensor:
+        """[T H W]: the sprite that is seen, from 1, 0 = ground."""
+        return self.clip.instances[0]
+
+    @cached_property
+    def depth(self) -> Tensor:
+        """[T H W] in 0..1, near = bright."""
+        return self.clip.depth[0]
+
+    def caption(self, *, named: bool) -> str:
+        """Sprites and ground, or the ground alone."""
+        return captions(self.scenes)[0] if named else ground_words(self.scenes, 0)
+
+    def references(self, whose: str) -> tuple[Tensor, ...]:
+        """[3 H W] in -1..1 each: the sprites of this clip ("own"), or of another ("other")."""
+        scenes = self.other if whose == "other" else self.scenes
+        return tuple(
+            reference_picture(scenes, torch.tensor([n]), self.size)[0] * 2 - 1
+            for n in range(int(scenes.counts[0]))
+        )
+
+
+def make_truth(index: int, size: tuple[int, int], *, sprites: int = 1, num_frames: int = 33) -> Truth:
+    """Evaluation clip number `index`, of one sprite or of two."""
+    seed = FIRST_SEED + index if sprites == 1 else _pair(index)
+    scenes = draw_scenes([seed], max_sprites=sprites)
+    return Truth(seed, render(scenes, range(num_frames), size), _other(seed, scenes))
+
+
+def _pair(index: int) -> int:
+    """The seed of scene number `index` that has two sprites."""
+    seed = FIRST_SEED + PAIRS
+    while index >= 0:
+        seed += 1
+        index -= int(draw_scenes([seed]).counts[0]) == 2
+    return seed
+
+
+def _other(seed: int, scenes: Scenes) -> Scenes:
+    here = slice(int(scenes.counts[0]))
+    colours, kinds = scenes.colours[0, here].tolist(), scenes.kinds[0, here].tolist()
+    while True:
+        seed += OTHERS
+        other = draw_scenes([seed], max_sprites=1)
+        if int(other.colours[0, 0]) not in colours and int(other.kinds[0, 0]) not in kinds:
+            return other
