@@ -11,6 +11,7 @@ import typer
 
 from vacestream.cli import (
     annotate,
+    bench,
     cache,
     doctor,
     init,
@@ -52,7 +53,7 @@ def _piped(command: Callable[..., None]) -> Callable[..., None]:
 
 for _command in (
     render.render, annotate.annotate, plan.plan, preview.preview, validate.validate, init.init, tasks.tasks,
-    pipelines.pipelines, presets.presets, schema.schema, doctor.doctor, evaluate.eval,
+    pipelines.pipelines, presets.presets, schema.schema, doctor.doctor, evaluate.eval, bench.bench,
 ):  # fmt: skip
     app.command()(_piped(_command))
 

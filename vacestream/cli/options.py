@@ -60,11 +60,7 @@ def load(
     overrides: list[tuple[str, object]] = [] if input_ is None else [("input", input_)]
     if output:
         overrides.append(("output", output[0] if len(output) == 1 else output))
-    for item in sets or []:
-        key, equals, value = item.partition("=")
-        if not equals or not key:
-            raise RecipeError(f"--set {item}: not KEY=VALUE; write --set controls.0.scale=0.5")
-        overrides.append((key, value))
+    overrides += settings_of(sets)
     sources, settings = [(path, _source(path)) for path in recipes], machine_settings()
     return [
         named_apart(
@@ -91,6 +87,17 @@ def _source(path: str) -> "Path | str | dict[str, Any]":
     from vacestream.recipe import decoded
 
     return f"{decoded(sys.stdin.buffer.read(), path)}\n"
+
+
+def settings_of(sets: list[str] | None) -> list[tuple[str, object]]:
+    """What --set sets, key by key."""
+    found: list[tuple[str, object]] = []
+    for item in sets or []:
+        key, equals, value = item.partition("=")
+        if not equals or not key:
+            raise RecipeError(f"--set {item}: not KEY=VALUE; write --set controls.0.scale=0.5")
+        found.append((key, value))
+    return found
 
 
 def made_by(path: str) -> dict[str, Any] | None:

@@ -47,9 +47,13 @@ def slow_in_3d(device: torch.device) -> bool:
     return device.type == "cpu"
 
 
-def peak_memory(device: torch.device) -> int | None:
-    """Bytes of the device's memory in use at most so far; None where the device does not count."""
-    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
+def take_peak_memory(device: torch.device) -> int:
+    """Bytes in use at most since this was last asked; those of the process where the device has no own."""
+    if device.type != "cuda":
+        return machine.take_peak_memory()
+    peak = torch.cuda.max_memory_allocated(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    return peak
 
 
 def free_memory(device: torch.device) -> int | None:
