@@ -21,7 +21,7 @@ import torch
 from vacestream.condition import make_vcus
 from vacestream.errors import RecipeError
 from vacestream.inputs import open_passes, steering
-from vacestream.models.device import synchronize, take_peak_memory
+from vacestream.models.device import hardware, synchronize, take_peak_memory
 from vacestream.plan import Plan
 from vacestream.run import load_stream
 from vacestream.stream import Stream, new_stream
@@ -124,14 +124,13 @@ def about(plan: Plan, stream: Stream) -> dict[str, Any]:
     """What was measured, and on what."""
     assert plan.size is not None
     device = stream.pipeline.device
-    on = torch.cuda.get_device_name(device) if device.type not in ("cpu", "mps") else platform.processor()
     return {
         "schema": "vacestream.bench/1",
         "pipeline": plan.spec.name,
         "size": f"{plan.size[1]}x{plan.size[0]}",
         "steps": len(plan.spec.steps),
         "device": str(device),
-        "hardware": on or platform.machine(),
+        "hardware": hardware(device),
         "threads": torch.get_num_threads(),
         "dtype": str(stream.pipeline.dtype).removeprefix("torch."),
         "commit": commit(),

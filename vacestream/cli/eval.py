@@ -1,6 +1,7 @@
 """`vacestream eval`: how well the embedded model obeys, against levels that it must not fall under."""
 
 import json as json_text
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 CLIPS, ASSERTED_CLIPS = 24, 4
 """By default: in full, and of the short set that --assert makes."""
+WIDTH = 110
+"""Letters of a line where there is no terminal."""
 
 
 def eval(
@@ -108,14 +111,13 @@ def _show(found: "list[Result]", size: tuple[int, int], clips: int, *, json: boo
     table.add_column("")
     for name in ("mean", "95 %", "target", "asserted", "last"):
         table.add_column(name, justify="right")
-    group = ""
-    for one in found:
-        if one.row.group != group:
-            group = one.row.group
-            table.add_section()
-            table.add_row(f"[bold]{group}[/bold]{' (less is better)' if one.row.less else ''}")
-        table.add_row(f"  {one.row.label}", *_cells(one))
-    Console().print(table)
+    for group in dict.fromkeys(one.row.group for one in found):
+        rows = [one for one in found if one.row.group == group]
+        table.add_section()
+        table.add_row(f"[bold]{group}[/bold]{' (less is better)' if rows[0].row.less else ''}")
+        for one in rows:
+            table.add_row(f"  {one.row.label}", *_cells(one))
+    Console(width=None if sys.stdout.isatty() else WIDTH).print(table)
 
 
 def _cells(one: "Result") -> list[str]:

@@ -20,8 +20,10 @@ class Estimate:
     high: float
 
     def level(self, *, less: bool) -> float:
-        """The interval's end on the bad side, but at most a tenth from the mean."""
+        """The interval's end on the bad side, but at most a tenth from the mean; that, where it is empty."""
         slack = SLACK * abs(self.mean)
+        if self.low == self.high:
+            return self.mean + slack if less else self.mean - slack
         return min(self.high, self.mean + slack) if less else max(self.low, self.mean - slack)
 
 

@@ -23,7 +23,7 @@ Tell = Callable[[str], None]
 
 def evaluate(rows: Iterable[Row], *, clips: int, size: tuple[int, int], tell: Tell) -> dict[str, list[float]]:
     """Values of the rows, one a clip, by their names; refuses where the judge does not know the truth."""
-    values = measure(JUDGE, {"clip": sampling.through_nothing}, clips=JUDGED_CLIPS, size=size)
+    values = measure(JUDGE, {"unchanged": sampling.through_nothing}, clips=JUDGED_CLIPS, size=size)
     refuse_judge(values)
     tell("the judge is accepted; loading the embedded model")
     pipeline = sampling.load()

@@ -28,8 +28,8 @@ class Levels:
     values: Values
 
     def asserted(self, row: Line, clips: int | None = None) -> float | None:
-        """The level of a row over its first clips; None where it was never measured."""
-        before = judged(row, self.values, clips)
+        """The level of a row over its first clips; None where it is a baseline, or was never measured."""
+        before = None if row.baseline else judged(row, self.values, clips)
         return None if before is None else round(before.level(less=row.less), 4)
 
 

@@ -8,7 +8,7 @@ from vacestream.evaluate import measures as of
 from vacestream.evaluate.asks import Ask
 from vacestream.evaluate.measures import Measure
 
-Way = Literal["clip", "vae", "batch", "streaming"]
+Way = Literal["unchanged", "vae", "batch", "streaming"]
 """The clip itself; through the VAE; whole, on the bidirectional base; chunk by chunk on the causal one."""
 
 
@@ -21,6 +21,8 @@ class Row:
     way: Way
     quick: bool = False
     """Whether it is of the set that `--assert` makes."""
+    baseline: bool = False
+    """What there is without being asked for: to compare with, held to nothing."""
 
     @property
     def group(self) -> str:
@@ -54,6 +56,10 @@ class Relation:
         return f"{self.group}: {self.label}"
 
     @property
+    def baseline(self) -> bool:
+        return False
+
+    @property
     def less(self) -> bool:
         return self.how == "short of" or self.top.less
 
@@ -69,16 +75,19 @@ QUICK_BATCH = (asks.DEPTH, asks.DEPTH_REFERENCE)
 PAIR = Ask("two sprites: the clips", control="depth", sprites=2)
 
 
-def _both(measure: Measure, ask: Ask) -> tuple[Row, Row]:
-    return Row(measure, ask, "streaming", quick=True), Row(measure, ask, "batch", quick=ask in QUICK_BATCH)
+def _both(measure: Measure, ask: Ask, *, baseline: bool = False) -> tuple[Row, Row]:
+    return (
+        Row(measure, ask, "streaming", quick=True, baseline=baseline),
+        Row(measure, ask, "batch", quick=ask in QUICK_BATCH, baseline=baseline),
+    )
 
 
 JUDGE = (
-    Row(of.IOU, CLIP, "clip", quick=True),
-    Row(of.COLOUR, CLIP, "clip", quick=True),
-    Row(of.SHAPE, CLIP, "clip", quick=True),
-    Row(of.GROUND, CLIP, "clip", quick=True),
-    Row(of.COLOUR, PAIR, "clip", quick=True),
+    Row(of.IOU, CLIP, "unchanged", quick=True),
+    Row(of.COLOUR, CLIP, "unchanged", quick=True),
+    Row(of.SHAPE, CLIP, "unchanged", quick=True),
+    Row(of.GROUND, CLIP, "unchanged", quick=True),
+    Row(of.COLOUR, PAIR, "unchanged", quick=True),
 )
 """What the judge says of the truth."""
 
@@ -91,7 +100,7 @@ CEILING = {
 }  # fmt: skip
 """What the VAE leaves of the clips: nothing that is made can be expected to be better."""
 
-NO_HINT, NO_HINT_BATCH = _both(of.IOU, asks.NO_HINT)
+NO_HINT, NO_HINT_BATCH = _both(of.IOU, asks.NO_HINT, baseline=True)
 OBEYED = {ask: _both(of.IOU, ask) for ask in asks.SIGNALLED}
 REFERENCE_COLOUR = _both(of.COLOUR, asks.REFERENCE)
 REFERENCE_SHAPE = _both(of.SHAPE, asks.REFERENCE)
@@ -106,19 +115,20 @@ ROWS: tuple[Row, ...] = (
     NO_HINT,
     NO_HINT_BATCH,
     *(row for pair in OBEYED.values() for row in pair),
-    *(row for ask in (asks.NO_HINT, *asks.SIGNALLED) for row in _both(of.DEPTH_ERROR, ask)),
+    *_both(of.DEPTH_ERROR, asks.NO_HINT, baseline=True),
+    *(row for ask in asks.SIGNALLED for row in _both(of.DEPTH_ERROR, ask)),
     *(row for measure in (of.COLOUR, of.SHAPE, of.GROUND) for row in _both(measure, asks.NO_HINT)),
     *ENDS,
     Row(of.FIRST, asks.ENDS, "batch"),
     Row(of.LAST, asks.ENDS, "batch"),
     HALF,
     Row(of.KEPT_HALF, asks.HALF, "batch"),
-    Row(of.COLOUR, asks.UNNAMED_DEPTH, "streaming", quick=True),
+    Row(of.COLOUR, asks.UNNAMED_DEPTH, "streaming", quick=True, baseline=True),
     *DEPTH_REFERENCE,
     Row(of.COLOUR, asks.OTHER_REFERENCE, "streaming"),
     Row(of.COLOUR, asks.OTHER_REFERENCE, "batch"),
-    Row(of.COLOUR, asks.UNNAMED, "streaming"),
-    Row(of.SHAPE, asks.UNNAMED, "streaming"),
+    Row(of.COLOUR, asks.UNNAMED, "streaming", baseline=True),
+    Row(of.SHAPE, asks.UNNAMED, "streaming", baseline=True),
     *REFERENCE_COLOUR,
     *REFERENCE_SHAPE,
     Row(of.UNPAINTED, asks.REFERENCE, "streaming", quick=True),
@@ -130,8 +140,11 @@ ROWS: tuple[Row, ...] = (
     *(Row(measure, asks.DEPTH, "streaming", quick=True) for measure in (of.FLICKER, of.SEAM)),
     Row(of.FLICKER, asks.NO_HINT, "streaming", quick=True),
     Row(of.SEAM, asks.NO_HINT, "streaming", quick=True),
-    *(Row(of.IOU, ask, "streaming") for ask in asks.SCALED if ask is not asks.DEPTH),
-    *(Row(of.FIDELITY, ask, "streaming", quick=ask is asks.DEPTH) for ask in asks.SCALED),
+    *(Row(of.IOU, ask, "streaming", baseline=ask.scale == 0) for ask in asks.SCALED if ask is not asks.DEPTH),
+    *(
+        Row(of.FIDELITY, ask, "streaming", quick=ask is asks.DEPTH, baseline=ask.scale == 0)
+        for ask in asks.SCALED
+    ),
     *LONG,
     Row(of.LATE_COLOUR, asks.LONG_WORDS, "streaming"),
 )

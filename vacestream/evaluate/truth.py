@@ -84,12 +84,10 @@ def make_truth(index: int, size: tuple[int, int], *, sprites: int = 1, num_frame
 
 
 def _pair(index: int) -> int:
-    """The seed of scene number `index` that has two sprites."""
-    seed = FIRST_SEED + PAIRS
-    while index >= 0:
-        seed += 1
-        index -= int(draw_scenes([seed]).counts[0]) == 2
-    return seed
+    """The seed of scene number `index` that has two sprites; three in ten have."""
+    first = FIRST_SEED + PAIRS
+    counts = draw_scenes(range(first, first + 8 * (index + 8))).counts
+    return first + int((counts == 2).nonzero()[index])
 
 
 def _other(seed: int, scenes: Scenes) -> Scenes:

@@ -1,5 +1,6 @@
 """Where the model runs and in which numbers; nothing else in the project names a kind of device."""
 
+import platform
 import warnings
 from contextlib import suppress
 
@@ -45,6 +46,13 @@ def widest(device: torch.device) -> torch.dtype:
 def slow_in_3d(device: torch.device) -> bool:
     """Whether 3-D convolutions should be done as 2-D ones here; see models/flat.py."""
     return device.type == "cpu"
+
+
+def hardware(device: torch.device) -> str:
+    """What the device is called."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return platform.processor() or platform.machine()
 
 
 def take_peak_memory(device: torch.device) -> int:
