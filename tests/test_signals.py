@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from vacestream.annotators import annotator
-from vacestream.inputs import open_passes
 from vacestream.media.sinks import open_sink
 from vacestream.media.sources import open_source
+from vacestream.passes import open_passes
 from vacestream.plan import make_plan
 from vacestream.recipe import load_recipe
 from vacestream.signals import maker

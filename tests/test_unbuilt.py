@@ -15,12 +15,14 @@ size: 64x96
 fit: letterbox
 fps: 12
 references: [sprites:4, {image: a.png}]
-controls: [depth, {signal: pose, scale: 0.5}, {signal: gray, video: g.mp4}, {signal: flow, from: sprites:5}]
-mask: {mode: bbox, bbox: [1, 2, 3, 4], invert: true, time: union}
+controls: [depth, {signal: pose, scale: 0.5, steps: 1..2, frames: 0..9}, {signal: gray, video: g.mp4}, {signal: flow, from: sprites:5}]
+mask: {mode: bbox, bbox: [1, 2, 3, 4], invert: true, time: union, augment: hull_expand, feather: 3}
+outpaint: {left: 0.5}
+extend: {firstframe: a.png, keyframes: [{at: 1s, image: input}]}
 context_scale: 0.5
 strength: 0.5
 steps: 8
-timeline: {at: 2s, prompt: y}
+timeline: {at: 2s, prompt: y, context_scale: 0.5, references: [], controls: [depth], mask: null}
 output:
   - {path: a.mp4, crf: 20, save: [sheet, control, mask], audio: m.mp3, size: 640x480, fps: 9/2}
   - {path: b.mp4, codec: h265}
@@ -35,13 +37,9 @@ vace: {commit_hints: false, precision: whole}
 ASKING = {
     "pipeline": "pipeline: framepack",
     "controls.0.signal": "input: a.mp4\ncontrols: depth",
-    "controls.0.steps": "input: sprites:3\ncontrols: {signal: depth, steps: 1..2}",
     "references.0.mode": "references: {image: a.png, mode: salient}",
     "mask.mode": "mask: {label: dog}",
-    "mask.feather": "mask: {mask: a.png, feather: 3}",
-    "outpaint": "outpaint: {left: 0.5}",
-    "extend": "extend: {firstframe: a.png}",
-    "timeline.0.context_scale": "timeline: {at: 2s, context_scale: 0.5}",
+    "timeline.0.vace": "timeline: {at: 2s, vace: {commit_hints: false}}",
     "offload": "offload: model",
     "timeline.0.loras": "timeline: {at: 2s, loras: a.safetensors}",
     "vace.references": "vace: {references: sink}",

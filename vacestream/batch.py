@@ -99,9 +99,9 @@ class WholeClip:
         x = noise(chunk.index, 0, shape).to(cache.device)
         for index, timestep in enumerate(sampler.timesteps):
             sample = x.to(cache.dtype)
-            flow = whole_flow(self.model, sample, timestep, text, asked.contexts)
+            flow = whole_flow(self.model, sample, timestep, text, asked.contexts, index)
             if against is not None:
-                without = whole_flow(self.model, sample, timestep, against, asked.contexts)
+                without = whole_flow(self.model, sample, timestep, against, asked.contexts, index)
                 flow = without + self.batch.guidance * (flow - without)
             if self.trace is not None:
                 self.trace(f"step{index}", chunk.index, flow[None])
@@ -122,13 +122,18 @@ class WholeClip:
 
 
 def whole_flow(
-    model: CausalWan, x: Tensor, timestep: float, text: Text, contexts: tuple[Context, ...]
+    model: CausalWan,
+    x: Tensor,
+    timestep: float,
+    text: Text,
+    contexts: tuple[Context, ...],
+    step: int | None = None,
 ) -> Tensor:
     """Flow [c f h w] of a clip x [c f h w], float32; references are among its latents."""
     patch = model.config.patch_size
     grid = x.shape[2] // patch[1], x.shape[3] // patch[2]
     times = torch.full((1, x.shape[1]), timestep, device=x.device)
-    hints = list(hints_at(timestep, model, text, contexts, None))
+    hints = list(hints_at(timestep, model, text, contexts, None, step))
     flow: Tensor = model(x[None], times, text, WithinClip(grid), hints)
     return flow[0].float()
 
@@ -136,11 +141,14 @@ def whole_flow(
 def with_references(condition: Condition) -> Condition:
     """The same clip with the references in front, in every context and in the count of latents."""
     references, contexts = condition.references, condition.contexts
-    if references is None or not any(context.scale for context in contexts):
+    if references is None or not any(bool(context.weight(None).any()) for context in contexts):
         return condition
     made = []
     for context in contexts:
         front = references.context(len(context.latents))[0].to(context.latents)
-        made.append(Context(context.adapter, torch.cat([front, context.latents], dim=1), context.scale))
+        latents, scale = torch.cat([front, context.latents], dim=1), context.scale
+        if isinstance(scale, Tensor):
+            scale = torch.cat([scale.max().expand(len(references)), scale])
+        made.append(replace(context, latents=latents, scale=scale))
     chunk = replace(condition.chunk, num_latents=len(references) + condition.chunk.num_latents)
     return replace(condition, chunk=chunk, contexts=tuple(made))

@@ -20,7 +20,7 @@ import torch
 
 from vacestream.condition import make_vcus
 from vacestream.errors import RecipeError
-from vacestream.inputs import open_passes, steering
+from vacestream.passes import open_passes, steering
 from vacestream.models.device import hardware, synchronize, take_peak_memory
 from vacestream.plan import Plan
 from vacestream.run import load_stream

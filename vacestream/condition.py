@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Protocol
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,7 +13,7 @@ from torch import Tensor
 from vacestream.encode import MaskTime, pool_masks
 from vacestream.errors import InputError
 from vacestream.frames import to_pixels
-from vacestream.timeline import Chunk
+from vacestream.timeline import Chunk, first_frame
 from vacestream.vcu import VCU, Fading, Layer
 
 
@@ -34,6 +36,14 @@ class Pass:
     kept: FrameSource | None = None
     mask: FrameSource | None = None
     scale: float = 1.0
+    frames: tuple[int, int] | None = None
+    """The first frame that the control acts on, and one past the last; all when left out."""
+    steps: tuple[int, int] | None = None
+    """The denoising steps it acts in, from 1, both ends included; all when left out."""
+    rest: bool = False
+    """Acts only where no other pass does, and where there are references or kept footage to carry."""
+    feather: int = 0
+    """Pixels outside the mask over which kept footage fades in."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,8 @@ class Steering:
     strength: float = 1.0
     negative_prompt: str = ""
     fading: Fading | None = None
+    scales: tuple[float, ...] | None = None
+    """Of each pass, if they are not the passes' own."""
 
 
 def make_vcus(
@@ -62,7 +74,8 @@ def make_vcus(
     A chunk that reaches past the end of the video, or of the first source that ends, is filled by holding the
     last frames; its `end` says where the video stops.
     """
-    readers = [_PassReader(item, size) for item in passes]
+    held: dict[int, _Held] = {}  # passes may share a source, which is read once
+    readers = [_PassReader(item, size, held) for item in passes]
     start = None if source is None else _Held(source)
     for chunk in chunks:
         parts = [reader.read(chunk) for reader in readers]
@@ -75,11 +88,19 @@ def make_vcus(
             chunk = replace(chunk, end=end)
         if mask_time == "nearest" and (chunk.start or chunk.end is None or chunk.end > chunk.stop):
             raise InputError("mask: `time: nearest` needs the whole clip in one chunk; write `time: group`")
-        layers = tuple(
-            Layer(frames, masks, pool_masks(masks, chunk, mask_time), item.scale)
-            for item, (_, frames, masks) in zip(passes, parts, strict=True)
-        )
         steering = steer(chunk)
+        scales = steering.scales or [item.scale for item in passes]
+        layers = tuple(
+            Layer(
+                frames,
+                masks,
+                pool_masks(masks, chunk, mask_time),
+                _acting(item, chunk, scale, bool(steering.references)),
+                item.steps,
+                item.rest,
+            )
+            for item, scale, (_, frames, masks) in zip(passes, scales, parts, strict=True)
+        )
         kept = next((reader.kept_pixels for reader in readers if reader.kept_pixels), None)
         yield (
             chunk,
@@ -99,14 +120,39 @@ def make_vcus(
             return
 
 
+def _acting(item: Pass, chunk: Chunk, scale: float, references: bool) -> float | Tensor:
+    """The scale of a pass, or of each of its latents [f]: 0 where none of its frames are meant."""
+    if item.rest and item.kept is None and not references:
+        return 0.0
+    if item.frames is None:
+        return scale
+    start, stop = item.frames
+    latents = range(chunk.first_latent, chunk.first_latent + chunk.num_latents)
+    acts = [first_frame(j) < stop and first_frame(j + 1) > start for j in latents]
+    if all(acts) or not any(acts):
+        return scale if all(acts) else 0.0
+    return scale * torch.tensor(acts, dtype=torch.float32)
+
+
+def soft(masks: Tensor, feather: int) -> Tensor:
+    """Masks [T 1 H W] of 0 and 1 -> the share of what is made: falls to 0 over `feather` pixels outside."""
+    if not feather:
+        return masks
+    keeps = (masks[:, 0] <= 0.5).to(torch.uint8).cpu().numpy()
+    far = [cv2.distanceTransform(keep, cv2.DIST_L2, 5) if keep.min() == 0 else keep * inf for keep in keeps]
+    distance = torch.from_numpy(np.stack(far).astype(np.float32))[:, None]
+    return (1 - distance / (feather + 1)).clamp(0, 1).to(masks)
+
+
 class _PassReader:
     """Reads the sources of one pass, a chunk at a time."""
 
-    def __init__(self, item: Pass, size: tuple[int, int]) -> None:
-        self.size = size
+    def __init__(self, item: Pass, size: tuple[int, int], held: "dict[int, _Held]") -> None:
+        self.size, self.feather, self.frames = size, item.feather, item.frames
         self.kept_pixels: tuple[Tensor, Tensor] | None = None
         self.control, self.kept, self.mask = (
-            None if source is None else _Held(source) for source in (item.control, item.kept, item.mask)
+            None if source is None else held.setdefault(id(source), _Held(source))
+            for source in (item.control, item.kept, item.mask)
         )
 
     def read(self, chunk: Chunk) -> tuple[int | None, Tensor, Tensor]:
@@ -120,13 +166,17 @@ class _PassReader:
 
         T = chunk.num_frames
         frames = torch.zeros(T, 3, *self.size) if self.control is None else take(self.control)
+        if self.frames is not None:
+            times = torch.arange(chunk.start, chunk.stop)
+            meant = (times >= self.frames[0]) & (times < self.frames[1])
+            frames = frames * meant[:, None, None, None]
         masks = torch.ones(T, 1, *self.size)
         if self.mask is not None:
             masks = (take(self.mask).mean(dim=1, keepdim=True) > 0).float()
         if self.kept is not None:
             source = take(self.kept)
             frames = source * (1 - masks) + frames * masks
-            self.kept_pixels = source, masks
+            self.kept_pixels = source, soft(masks, self.feather)
         return min(got, default=None), frames, masks
 
 
@@ -135,9 +185,15 @@ class _Held:
 
     def __init__(self, source: FrameSource) -> None:
         self.source, self.last = source, torch.empty(0)
+        self._chunk, self._taken = -1, (0, self.last)
 
     def take(self, chunk: Chunk) -> tuple[int, Tensor]:
-        """Frames that were there, and as many as the chunk holds [T 3 H W]."""
+        """Frames that were there, and as many as the chunk holds [T 3 H W]; a chunk is read once."""
+        if chunk.index != self._chunk:
+            self._chunk, self._taken = chunk.index, self._read(chunk)
+        return self._taken
+
+    def _read(self, chunk: Chunk) -> tuple[int, Tensor]:
         pixels = to_pixels(self.source.read(chunk.num_wanted))
         count = len(pixels)
         if count:

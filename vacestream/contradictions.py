@@ -43,6 +43,12 @@ def own_footage(control: Control) -> bool:
     return control.from_ is None and control.video is None and control.boxes is None
 
 
+def _kept_whole(recipe: Recipe) -> bool:
+    """Whether all that is seen of the input stays, so that a signal of it acts on nothing."""
+    outside = recipe.outpaint is not None and not recipe.outpaint.inner
+    return outside and not recipe.extend and not _masks(recipe)
+
+
 def held_whole(recipe: Recipe) -> str | None:
     """The anchor that keeps every frame of the input, so that nothing else can act on them."""
     if not recipe.extend or not recipe.input:
@@ -131,6 +137,13 @@ def _refuse_idle_streams(recipe: Recipe) -> None:
         if control.signal == "layout_bbox" and own_footage(control) and media_kind(source) != "sprites":
             raise recipe.error(
                 key, "layout_bbox needs boxes; add `boxes: [{at: 0s, bbox: [x1, y1, x2, y2]}]`"
+            )
+    for key, control in _placed_controls(recipe):
+        if _kept_whole(recipe) and own_footage(control):
+            raise recipe.error(
+                key,
+                f"{control.signal} of the input acts nowhere: `outpaint` keeps all of it;"
+                " make it from other footage with `from: FILE`, or leave it out",
             )
     if (anchor := held_whole(recipe)) is None:
         return

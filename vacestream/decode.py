@@ -29,8 +29,8 @@ def decode(
         pixels = pixels[: chunk.num_wanted]
         _refuse_broken(chunk, pixels)
         if condition.kept is not None:
-            source, masks = (part[: chunk.num_wanted].to(pixels.device) for part in condition.kept)
-            pixels = torch.where(masks > 0.5, pixels.float(), source)
+            source, made = (part[: chunk.num_wanted].to(pixels.device) for part in condition.kept)
+            pixels = torch.lerp(source, pixels.float(), made)
         frames = to_frames(pixels)
         if not condition.is_plain:
             _refuse_blank(chunk, frames)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import torch
+import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
@@ -37,6 +38,15 @@ class PixelEncoder(Protocol):
         """Go on from a kept state."""
 
 
+@dataclass(frozen=True)
+class Aside:
+    """What is put back when a chunk is taken back."""
+
+    streams: list[tuple[dict[str, Any], dict[str, Any]]]
+    footage: tuple[PixelEncoder, dict[str, Any]] | None
+    made_before: Tensor | None
+
+
 @dataclass
 class EncodeState:
     """What the encode stage carries from chunk to chunk."""
@@ -50,13 +60,19 @@ class EncodeState:
     """Of `pictures`, which are compared by identity."""
     source: tuple[PixelEncoder, NoiseRule] | None = None
     """Of the footage that chunks start from."""
-    aside: list[tuple[dict[str, Any], dict[str, Any]]] | None = None
+    footage: PixelEncoder | None = None
+    """The encoder of what is kept."""
+    made_before: Tensor | None = None
+    """[1 1 H W]: what was made in the last latent of that stream."""
+    aside: "Aside | None" = None
     """The streams as they were before the chunk in work, None between chunks."""
     source_aside: tuple[dict[str, Any], dict[str, Any]] | None = None
 
     def begin(self) -> None:
         """A chunk is about to be encoded."""
-        self.aside = [(inactive.state(), reactive.state()) for inactive, reactive in self.streams]
+        pairs = [(inactive.state(), reactive.state()) for inactive, reactive in self.streams]
+        footage = None if self.footage is None else (self.footage, self.footage.state())
+        self.aside = Aside(pairs, footage, self.made_before)
         self.source_aside = (self.source[0].state(), self.source[1].state()) if self.source else None
 
     def commit(self) -> None:
@@ -67,10 +83,13 @@ class EncodeState:
         """Make the streams what they were before `begin`."""
         if self.aside is None:
             return
-        del self.streams[len(self.aside) :]
-        for pair, states in zip(self.streams, self.aside, strict=True):
+        before = self.aside
+        del self.streams[len(before.streams) :]
+        for pair, states in zip(self.streams, before.streams, strict=True):
             for encoder, state in zip(pair, states, strict=True):
                 encoder.restored(state)
+        self.made_before = before.made_before
+        self.footage = None if before.footage is None else before.footage[0].restored(before.footage[1])
         if self.source is not None and self.source_aside is not None:
             self.source[0].restored(self.source_aside[0])
             self.source[1].restore(self.source_aside[1])
@@ -111,7 +130,8 @@ class Encode:
             prompt = self._prompt(vcu, state)
             source = self._source(chunk, vcu, state)
             negative = self.embed_prompt(vcu.negative_prompt) if self.guided else None
-            yield Condition(chunk, prompt, contexts, references, source, negative, vcu.kept, vcu.is_plain())
+            held, plain = self._held(chunk, vcu, state), vcu.is_plain()
+            yield Condition(chunk, prompt, contexts, references, source, negative, vcu.kept, held, plain)
 
     def _contexts(
         self, chunk: Chunk, vcu: VCU, state: EncodeState, adapter: ContextAdapter | None
@@ -127,7 +147,8 @@ class Encode:
         for layer, encoders in zip(vcu.layers, state.streams, strict=False):
             latents = encode_layer(layer, *encoders)
             if adapter is not None:
-                contexts.append(Context(adapter, latents, float(vcu.context_scale * layer.scale)))
+                scale = vcu.context_scale * layer.scale
+                contexts.append(Context(adapter, latents, scale, layer.steps, layer.rest))
         return tuple(contexts)
 
     def _source(self, chunk: Chunk, vcu: VCU, state: EncodeState) -> Source | None:
@@ -142,6 +163,27 @@ class Encode:
         rule.strength = vcu.strength
         latents = self.as_source(encoder.push(vcu.source))
         return Source(latents, *rule.push(vcu.source))
+
+    def _held(self, chunk: Chunk, vcu: VCU, state: EncodeState) -> tuple[Tensor, Tensor] | None:
+        """Latents of the kept footage, and the cells that are kept in all of their frames and neighbours."""
+        if vcu.kept is None:
+            state.footage = state.made_before = None
+            return None
+        pixels, made = vcu.kept
+        if state.footage is None:
+            state.footage = self.new_encoder()
+            if chunk.start:
+                state.footage.push_neutral(1, (pixels.shape[2], pixels.shape[3]))
+                state.made_before = torch.ones(1, 1, *made.shape[2:])
+        latents = state.footage.push(pixels)
+        groups = pool_masks(made, chunk, "union")
+        before = groups[:1] if state.made_before is None else state.made_before
+        state.made_before = groups[-1:]
+        touched = torch.maximum(groups, torch.cat([before, groups[:-1]]))
+        stride = pixels.shape[2] // latents.shape[2]
+        cells = F.max_pool2d((touched > 0).float(), stride)
+        kept = F.max_pool2d(cells, 3, stride=1, padding=1)[:, 0] == 0
+        return latents, kept[None].to(latents.device)
 
     def _prompt(self, vcu: VCU, state: EncodeState) -> Tensor:
         used = [vcu.prompt] if vcu.fading is None else [vcu.fading.prompt, vcu.prompt]

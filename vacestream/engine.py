@@ -133,6 +133,10 @@ class Denoiser:
         return schedule, share
 
     def _denoise(self, condition: Condition, state: DenoiseState, noise: Noise) -> Tensor:
+        if condition.held is not None and bool(condition.held[1].all()):
+            x0 = condition.held[0].to(state.cache.device, state.cache.dtype)
+            self._commit("context", x0, condition, state)
+            return x0
         (schedule, share), chunk = self.steps_of(condition), condition.chunk
         shape = self.latent_shape(state, chunk.num_latents)
         draws = [noise(chunk.index, step, shape) for step in range(len(schedule.timesteps))]
@@ -144,9 +148,9 @@ class Denoiser:
             if step > 0:
                 x = schedule.renoise(x0, fresh[step], step)
                 state.cache.repeat()
-            flow = self._call(f"denoise{step}", x, timestep, condition, state)
+            flow = self._call(f"denoise{step}", x, timestep, condition, state, step=step)
             assert flow is not None
-            x0 = schedule.denoise(x, flow, step)
+            x0 = holding(condition, schedule.denoise(x, flow, step))
         if self.spec.commit_pass:
             state.cache.repeat()
             self._commit("context", x0, condition, state)
@@ -184,7 +188,7 @@ class Denoiser:
         clean = torch.cat([x for x, _ in state.recent], dim=1)[:, -count:]
         if state.next_latent > count and self.as_still is not None:
             clean = torch.cat([self.as_still().to(clean), clean[:, 1:]], dim=1)
-        contexts = join(state.recent, count)
+        contexts = join(state.recent, count, self.last_step)
         state.cache.clear()
         chunk = Chunk(condition.chunk.index, 0, count)
         before = Condition(chunk, condition.prompt, contexts, condition.references)
@@ -195,7 +199,7 @@ class Denoiser:
     def _recache(self, condition: Condition, state: DenoiseState) -> None:
         clean = torch.cat([x for x, _ in state.recent], dim=1)[:, -state.window :]
         count = clean.shape[1]
-        contexts = join(state.recent, count)
+        contexts = join(state.recent, count, self.last_step)
         chunk = Chunk(condition.chunk.index, state.next_latent - count, count)
         state.cache.rewrite(chunk.first_latent, count, sink=self.spec.recache)
         self._commit(
@@ -207,7 +211,12 @@ class Denoiser:
         """A pass over clean latents, for the keys and values that it writes."""
         if not self.commit_hints:
             condition = Condition(condition.chunk, condition.prompt)
-        self._call(kind, clean, self.spec.context_timestep, condition, state, write_only=self.trace is None)
+        timestep, unseen = self.spec.context_timestep, self.trace is None
+        self._call(kind, clean, timestep, condition, state, step=self.last_step, write_only=unseen)
+
+    @property
+    def last_step(self) -> int:
+        return len(self.schedule.timesteps) - 1
 
     def _call(
         self,
@@ -217,12 +226,14 @@ class Denoiser:
         condition: Condition,
         state: DenoiseState,
         *,
+        step: int,
         write_only: bool = False,
     ) -> Tensor | None:
         """Flow [c f h w] of the sample x [c f h w]."""
         assert state.text is not None
         times = torch.full((1, x.shape[1]), timestep, device=x.device)
-        hints = list(hints_at(timestep, self.model, state.text, condition.contexts, condition.references))
+        contexts, references = condition.contexts, condition.references
+        hints = list(hints_at(timestep, self.model, state.text, contexts, references, step))
         flow = self.model(x[None], times, state.text, state.cache, hints, write_only=write_only)
         if self.trace is not None and flow is not None:
             self.trace(kind, condition.chunk.index, flow)
@@ -235,6 +246,14 @@ class Denoiser:
     def latent_shape(self, state: DenoiseState, num_latents: int) -> tuple[int, ...]:
         patch, grid = self.model.config.patch_size, state.cache.shape.grid
         return self.model.config.in_channels, num_latents, grid[0] * patch[1], grid[1] * patch[2]
+
+
+def holding(condition: Condition, x0: Tensor) -> Tensor:
+    """Clean latents [c f h w] with those of kept footage in the cells that keep it."""
+    if condition.held is None:
+        return x0
+    latents, cells = condition.held
+    return torch.where(cells, latents.to(x0), x0)
 
 
 def make_denoiser(

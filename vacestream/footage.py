@@ -54,7 +54,7 @@ def named_media(recipe: Recipe) -> list[tuple[Key, str]]:
         named += [(("controls", i, "track", "mask"), control.track.mask if control.track else None)]
     named += [(("mask", "mask"), recipe.mask.mask if recipe.mask else None)]
     if recipe.extend:
-        named += [(("extend", name), where) for name, where in recipe.extend.anchors.items()]
+        named += [(anchor_key(name), where) for name, where in recipe.extend.anchors.items()]
         named += [
             (("extend", "keyframes", i, "image"), k.image) for i, k in enumerate(recipe.extend.keyframes)
         ]
@@ -78,15 +78,19 @@ def input_frames(recipe: Recipe, footage: Footage, fps: Fraction) -> int | None:
         return None
     start = seconds(recipe, ("input", "start"), recipe.input.start, fps) or Fraction(0)
     end = seconds(recipe, ("input", "end"), recipe.input.end, fps)
-    info = footage.info(("input", "path"))
+    return _frames(recipe, ("input",), footage.info(("input", "path")), fps, start, end)
+
+
+def _frames(
+    recipe: Recipe, key: Key, info: "MediaInfo | None", fps: Fraction, start: Fraction, end: Fraction | None
+) -> int | None:
+    """Output frames between two times of a source."""
     if info is not None:
         try:
             return info.frames_at(fps, start=start, end=end)
         except InputError as error:
-            raise InputError(str(recipe.error(("input",), str(error)))) from error
-    if end is None:
-        return None
-    return max(1, nearest((end - start) * fps))
+            raise InputError(str(recipe.error(key, str(error)))) from error
+    return None if end is None else max(1, nearest((end - start) * fps))
 
 
 def control_frames(recipe: Recipe, footage: Footage, fps: Fraction) -> dict[Key, int]:
@@ -95,6 +99,20 @@ def control_frames(recipe: Recipe, footage: Footage, fps: Fraction) -> dict[Key,
     infos = {key: info for key in keys if (info := footage.info(key)) is not None and info.num_frames != 1}
     found = {key: info.frames_at(fps) for key, info in infos.items()}
     return {key: frames for key, frames in found.items() if frames is not None}
+
+
+def anchor_key(name: str) -> Key:
+    """The key that names the file of an anchor at an end."""
+    return ("extend", name, "path") if name.endswith("clip") else ("extend", name)
+
+
+def clip_frames(recipe: Recipe, footage: Footage, name: str, fps: Fraction) -> int | None:
+    """Output frames of firstclip or lastclip; None where it is endless or unknown."""
+    clip = getattr(recipe.extend, name)
+    key = ("extend", name)
+    start = seconds(recipe, (*key, "start"), clip.start, fps) or Fraction(0)
+    end = seconds(recipe, (*key, "end"), clip.end, fps)
+    return _frames(recipe, (*key, "path"), footage.info(anchor_key(name)), fps, start, end)
 
 
 def nearest(value: Fraction) -> int:

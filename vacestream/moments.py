@@ -67,27 +67,6 @@ def refuse_idle_controls(
             )
 
 
-def refuse_anchors(recipe: Recipe, spec: PipelineSpec, fps: Fraction | None, num_frames: int | None) -> None:
-    """Refuse a keyframe past the end, and two things at one frame."""
-    if recipe.extend is None:
-        return
-    anchors = recipe.extend.anchors
-    taken = {0: "firstframe"} if "firstframe" in anchors else {}
-    if num_frames is not None and "lastframe" in anchors:
-        taken[num_frames - 1] = "lastframe"
-    for i, keyframe in enumerate(recipe.extend.keyframes):
-        key, frame = ("extend", "keyframes", i, "at"), frame_at(keyframe.at, spec, fps)
-        if frame is None:
-            continue
-        if num_frames is not None and frame >= num_frames:
-            what = f"{keyframe.at} is frame {frame}, past the end at {num_frames}"
-            raise recipe.error(key, f"{what}; write an earlier moment")
-        if frame in taken:
-            what = f"{keyframe.at} is frame {frame}, where {taken[frame]} is: two things at one frame"
-            raise recipe.error(key, f"{what}; move or drop one")
-        taken[frame] = "another keyframe"
-
-
 def switches(
     recipe: Recipe, spec: PipelineSpec, fps: Fraction | None, num_frames: int | None
 ) -> Iterator[Switch]:

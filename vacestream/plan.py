@@ -5,12 +5,15 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal
 
+from vacestream.anchors import Anchor, anchors
+from vacestream.changes import Told, streams, told
 from vacestream.contradictions import hold_or_shorten, no_length
 from vacestream.encodings import refuse_unopened
 from vacestream.errors import InputError, RecipeError
 from vacestream.footage import FREE, Footage, control_frames, input_frames, look_at, seconds
+from vacestream.framing import Framing, framing, grown
 from vacestream.memory import Memory, dtype_of, memory, tokens_per_latent
-from vacestream.moments import Switch, frame_at, refuse_anchors, refuse_idle_controls, switches
+from vacestream.moments import Switch, frame_at, refuse_idle_controls, switches
 from vacestream.needs import refuse_foreign_vae
 from vacestream.pipelines import PIPELINES, PipelineSpec
 from vacestream.recipe import Recipe, Time
@@ -46,6 +49,10 @@ class Plan:
     memory: Memory | None
     why: dict[str, str]
     """Where each derived number comes from."""
+    anchors: tuple[Anchor, ...] = ()
+    """The frames that stay as they are given."""
+    framing: Framing | None = None
+    """Where the input is seen, if the canvas is another; None also where a file was not opened."""
     notes: tuple[str, ...] = ()
     """Why `render` would refuse, when only the text was judged."""
 
@@ -70,9 +77,14 @@ class Plan:
         return "nearest" if self.spec.whole and asked == "group" else asked
 
     @property
+    def told(self) -> tuple[Told, ...]:
+        """What holds from the start, and from each change on."""
+        return told(self.recipe, self.switches)
+
+    @property
     def makers(self) -> tuple[tuple[str, str], ...]:
         """The signal of each control, and what makes it."""
-        return tuple((control.signal, maker(self.recipe, control).words) for control in self.recipe.controls)
+        return tuple((control.signal, maker(self.recipe, control).words) for control in streams(self.recipe))
 
     @property
     def tokens_per_latent(self) -> int | None:
@@ -109,6 +121,11 @@ class Plan:
             else [_chunk(chunk, self.num_frames) for chunk in self.chunks()],
             "signals": [{"signal": signal, "made_by": words} for signal, words in self.makers],
             "switches": [asdict(switch) for switch in self.switches],
+            "anchors": [
+                {"name": one.name, "where": one.where, "start": one.start, "stop": one.stop}
+                for one in self.anchors
+            ],
+            "outpaint": asdict(self.framing) if self.framing else None,
             "tokens_per_latent": self.tokens_per_latent,
             "steps": [] if self.spec.whole else list(self.spec.steps),
             "num_steps": self.spec.num_steps,
@@ -140,7 +157,7 @@ def make_plan(recipe: Recipe, *, media: bool = True, built: bool = True) -> Plan
     num_frames = _num_frames(recipe, spec, footage, fps, why)
     spec = as_long(recipe, spec, num_frames)
     refuse_idle_controls(recipe, spec, fps, num_frames)
-    refuse_anchors(recipe, spec, fps, num_frames)
+    kept = anchors(recipe, spec, footage, fps, num_frames)
     if fps is not None and num_frames is not None:
         refuse_short(recipe, footage, fps, num_frames)
     changes = tuple(switches(recipe, spec, fps, num_frames))
@@ -156,7 +173,10 @@ def make_plan(recipe: Recipe, *, media: bool = True, built: bool = True) -> Plan
     refuse_silent(recipe, made, media=media)
     if media:
         refuse_unopened(recipe)
-    return Plan(recipe, spec, task, size, fps, num_frames, changes, made, needs, why, tuple(refusals))
+    placed = _framing(recipe, spec, footage, size)
+    return Plan(
+        recipe, spec, task, size, fps, num_frames, changes, made, needs, why, kept, placed, tuple(refusals)
+    )
 
 
 def _refusals(recipe: Recipe) -> list[str]:
@@ -204,6 +224,10 @@ def _size(
     if source == "unknown":
         why["size"] = "the input's aspect, which was not opened"
         return None
+    if recipe.outpaint and not asked:
+        own = fitted_size(source[0], area) if source else default_size(area)
+        why["size"] = f"the input's {own[1]}x{own[0]}, and what `outpaint:` adds"
+        return grown(own, recipe.outpaint)
     why["size"] = f"{area} pixels (" + (f"`size: {asked}`" if asked else f"pipeline {spec.name}") + ")"
     if source is None:
         return default_size(area)
@@ -221,10 +245,26 @@ def _shaping(recipe: Recipe, footage: Footage) -> tuple[float, str] | Literal["u
         opened = bool(footage.infos) or not recipe.input or media_kind(recipe.input.path) in FREE
         return None if opened else "unknown"
     height, width = info.size
-    if recipe.outpaint and not recipe.outpaint.inner:
+    if recipe.outpaint and recipe.size and not recipe.outpaint.inner:
         width *= 1 + recipe.outpaint.left + recipe.outpaint.right  # type: ignore[assignment]
         height *= 1 + recipe.outpaint.up + recipe.outpaint.down  # type: ignore[assignment]
     return width / height, info.where
+
+
+def _framing(
+    recipe: Recipe, spec: PipelineSpec, footage: Footage, size: tuple[int, int] | None
+) -> Framing | None:
+    if recipe.outpaint is None or recipe.input is None or size is None:
+        return None
+    info, free = footage.info(("input", "path")), media_kind(recipe.input.path) in FREE
+    if info is None and not free:
+        return None
+    native = info.size if info else default_size(spec.area)
+    placed = framing(recipe.outpaint, size, native, SIDE if free else 1)
+    if placed.is_whole:
+        what = f"leaves nothing to make: the input fills {size[1]}x{size[0]}; name another `size:`"
+        raise recipe.error(("outpaint",), what)
+    return placed
 
 
 def _num_frames(

@@ -13,9 +13,9 @@ from torch import Tensor
 from vacestream.condition import make_vcus
 from vacestream.errors import OutputError, RecipeError
 from vacestream.events import Event, Report, warnings_reported
-from vacestream.inputs import open_passes, steering
 from vacestream.media.images import write_image
 from vacestream.media.sinks import STILLS, Sink, Tee, open_sink
+from vacestream.passes import open_passes, steering
 from vacestream.plan import Plan, make_plan
 from vacestream.recipe import Recipe
 from vacestream.shown import Sheet, frames_of, masks_of, references_of
@@ -171,7 +171,7 @@ class TensorWriter:
                 self._pieces.setdefault(f"{name}{_numbered(layer)}", []).append(getattr(given, name))
         self._references = vcu.references
         self._prompts.append(vcu.prompt)
-        self._scales = [vcu.context_scale * given.scale for given in vcu.layers]
+        self._scales = [float(vcu.context_scale * torch.as_tensor(one.scale).max()) for one in vcu.layers]
 
     def close(self) -> None:
         """Write the file, which appears when it is complete."""

@@ -6,11 +6,12 @@ from typing import Any
 
 from vacestream.condition import make_vcus
 from vacestream.events import Event, Report, warnings_reported
-from vacestream.inputs import open_passes, open_start, refuse_early_end, steering
+from vacestream.inputs import open_start, refuse_early_end
 from vacestream.models.device import free_memory, pick_device, pick_dtype
 from vacestream.models.load import Pipeline, load_pipeline
 from vacestream.needs import parts_left_out, quantized
 from vacestream.outputs import Outputs
+from vacestream.passes import open_passes, steering
 from vacestream.plan import Plan
 from vacestream.resume import Keeper
 from vacestream.room import memory_told, refuse_too_big

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from vacestream.engine import Denoiser, DenoiseState, Made
+from vacestream.engine import Denoiser, DenoiseState, Made, holding
 from vacestream.models.conditions import Condition, hints_at
 from vacestream.models.kv_cache import Attend, KVCache
 from vacestream.models.schedule import Noise, Schedule
@@ -98,16 +98,17 @@ class StepBatch:
 
     def _stepped(self, one: InFlight, flow: Tensor, noise: Noise) -> InFlight | Made:
         """The chunk behind this step: noised again for the next, or done."""
-        x0, step, chunk = one.schedule.denoise(one.sample, flow, one.step), one.step + 1, one.condition.chunk
+        x0 = holding(one.condition, one.schedule.denoise(one.sample, flow, one.step))
+        step, chunk = one.step + 1, one.condition.chunk
         if step == len(one.schedule.timesteps):
             return one.condition, x0
         fresh = noise(chunk.index, step, tuple(x0.shape)).to(x0.device)
         return replace(one, step=step, sample=one.schedule.renoise(x0, fresh, step))
 
     def _hints(self, one: InFlight) -> list[Hints]:
-        condition = one.condition
+        condition, model = one.condition, self.denoiser.model
         references = condition.references
-        return [*hints_at(one.timestep, self.denoiser.model, one.text, condition.contexts, references)]
+        return [*hints_at(one.timestep, model, one.text, condition.contexts, references, one.step)]
 
 
 class JoinedText(Text):

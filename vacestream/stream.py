@@ -193,12 +193,14 @@ def _plain(stream: Stream) -> dict[str, Any]:
         "encoders": [[encoder.state() for encoder in pair] for pair in stream.encoding.streams],
         "source": [part.state() for part in stream.encoding.source or ()],
         "shown": stream.shown,
+        "footage": stream.encoding.footage.state() if stream.encoding.footage else None,
+        "made_before": stream.encoding.made_before,
         "decoder": stream.decoder.state(),
         "cache": denoising.cache.state(),
         "next_latent": denoising.next_latent,
         "prompt": denoising.prompt,
         "recent": [
-            (clean, [(context.latents, context.scale) for context in contexts])
+            (clean, [(one.latents, one.scale, one.steps, one.rest) for one in contexts])
             for clean, contexts in denoising.recent
         ],
     }
@@ -208,7 +210,9 @@ def _take(stream: Stream, state: dict[str, Any]) -> None:
     pipe, adapter = stream.pipeline, stream.adapter
     stream.served = adapter
     stream.encoding = EncodeState(
-        streams=[tuple(Encoder(pipe.vae).restored(one) for one in pair) for pair in state["encoders"]]  # type: ignore[misc]
+        streams=[tuple(Encoder(pipe.vae).restored(one) for one in pair) for pair in state["encoders"]],  # type: ignore[misc]
+        footage=Encoder(pipe.vae).restored(state["footage"]) if state["footage"] else None,
+        made_before=state["made_before"],
     )
     if state["source"]:
         encoder, rule = Encoder(pipe.source_vae or pipe.vae), stream._new_rule(1.0)

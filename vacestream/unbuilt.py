@@ -24,7 +24,8 @@ PLANNED: dict[str, PipelineSpec] = {
 """Pipelines that people ask for, and why they are not there."""
 
 BUILT_MASK_MODES = ("mask", "bbox")
-BUILT_CHANGES = ("prompt",)
+STEERED = ("prompt", "references", "controls", "context_scale", "mask")
+"""Keys of a recipe that may change while the video runs."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +67,6 @@ def _annotated(recipe: "Recipe") -> "Iterator[Key]":
     )
 
 
-def _control_parts(recipe: "Recipe") -> "Iterator[Key]":
-    for i, control in enumerate(recipe.controls):
-        for name in ("steps", "frames"):
-            if getattr(control, name) is not None:
-                yield "controls", i, name
-
-
 def _cut_out(recipe: "Recipe") -> "Iterator[Key]":
     for i, reference in enumerate(recipe.references):
         if reference.mode != "plain":
@@ -86,16 +80,13 @@ def _tracked(mask: "Mask | None") -> "Iterator[Key]":
         return
     if mask.mode not in BUILT_MASK_MODES:
         yield "mask", "mode"
-    for name, plain in (("augment", None), ("feather", 0), ("at", None)):
-        if getattr(mask, name) != plain:
-            yield "mask", name
     if mask.time == "nearest":
         yield "mask", "time"
 
 
 def _changes(recipe: "Recipe") -> "Iterator[Key]":
     for i, change in enumerate(recipe.timeline):
-        names = [name for name in change.changed if name not in BUILT_CHANGES]
+        names = [name for name in change.changed if name not in STEERED]
         names += ["cut"] * change.cut + ["blend"] * (change.blend is not None and change.prompt is None)
         yield from (("timeline", i, name) for name in names)
 
@@ -132,16 +123,13 @@ UNBUILT = (
         "bring it ready-made as `video: FILE`, or see `vacestream tasks` for those that are",
         _annotated,
     ),
-    Unbuilt("a control limited to steps or frames", "leave it out, so that it acts on all", _control_parts),
     Unbuilt("cutting a reference out, or scaling it alone", "bring a picture on white, as it is", _cut_out),
     Unbuilt(
-        "finding, following, widening or fading a region",
+        "finding or following a region this way",
         "bring the mask as a picture or video, or use `mode: bbox`",
         lambda recipe: _tracked(recipe.mask),
     ),
-    Unbuilt("outpainting", "use `mask:` inside the picture", _given("outpaint")),
-    Unbuilt("extension", "use a reference or a control instead", _given("extend")),
-    Unbuilt("a change of anything but the prompt", "keep `at:` and `prompt:`", _changes),
+    Unbuilt("this change", f"keep `at:` and {', '.join(f'`{key}:`' for key in STEERED)}", _changes),
     Unbuilt("this part of the model", "leave it out", _given("offload")),
     Unbuilt("this choice of the method", "leave it out", _vace),
     Unbuilt("this kind of output", "write a file such as out.mp4 and convert it", _outputs),

@@ -17,8 +17,12 @@ class Layer:
     frames: Tensor  # [T 3 H W] -1..1
     masks: Tensor  # [T 1 H W] 0..1: 1 = generate, 0 = keep
     latent_masks: Tensor  # [f 1 H W]: the mask that each latent is told
-    scale: float = 1.0
-    """Times the hints of this pass."""
+    scale: float | Tensor = 1.0
+    """Times the hints of this pass, or of each of its latents [f]."""
+    steps: tuple[int, int] | None = None
+    """The denoising steps it acts in, from 1, both ends included; all when left out."""
+    rest: bool = False
+    """Acts only where no other layer does."""
 
     def __post_init__(self) -> None:
         T, c, H, W = self.frames.shape
@@ -64,7 +68,7 @@ class VCU:
     negative_prompt: str = ""
     """What guidance leads away from, in rows that have it."""
     kept: tuple[Tensor, Tensor] | None = None
-    """Pixels [T 3 H W] that the output keeps where their masks [T 1 H W] are 0."""
+    """Pixels [T 3 H W], and the share [T 1 H W] of what is made in the output; where it is 0 they stay."""
 
     def __post_init__(self) -> None:
         if self.references and not self.layers:

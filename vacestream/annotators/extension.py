@@ -8,15 +8,11 @@ from typing import Literal
 import numpy as np
 
 from vacestream.errors import InputError
+from vacestream.media.compose import BLACK, GRAY, WHITE, plain
 from vacestream.media.contracts import Source
 from vacestream.media.fit import letterbox_on_white
 from vacestream.media.playback import IndexedSource
 from vacestream.media.sources import open_source
-
-GRAY = 128
-"""Of what is to be made: mid-gray, 127.5 rounded up."""
-WHITE, BLACK = 255, 0
-"""Of masks: to be made, to be kept."""
 
 Streams = dict[Literal["frames", "mask"], Source]
 Mode = Literal["firstframe", "lastframe", "firstlastframe", "firstclip", "lastclip", "firstlastclip"]
@@ -34,7 +30,7 @@ def extension(
     other = lastframe or lastclip
     kept = [source] if other is None else [source, Letterboxed(open_source(other), source)]
     counts = [_count(part, mode) for part in kept]
-    gap = _plain(GRAY, source, expand_num)
+    gap = plain(GRAY, source.size, source.fps, expand_num)
     parts: list[tuple[Source, int]] = list(zip(kept, counts, strict=True))
     parts.insert(0 if mode.startswith("last") else 1, (gap, expand_num))
     starts = list(accumulate((count for _, count in parts), initial=0))
@@ -133,12 +129,6 @@ class Grayed:
     def close(self) -> None:
         """Close it."""
         self._source.close()
-
-
-def _plain(value: int, like: Source, num_frames: int) -> Source:
-    """Frames of one gray."""
-    frame = np.full((*like.size, 3), value, np.uint8)
-    return IndexedSource(lambda _: frame, size=like.size, fps=like.fps, num_frames=num_frames)
 
 
 def _count(source: Source, mode: str) -> int:

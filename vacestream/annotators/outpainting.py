@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from vacestream.annotators.extension import BLACK, GRAY, WHITE, Streams
+from vacestream.annotators.extension import Streams
 from vacestream.errors import RecipeError
+from vacestream.media.compose import BLACK, GRAY, WHITE, still
 from vacestream.media.contracts import Source
-from vacestream.media.playback import IndexedSource
 
 DEFAULT = (0.25, 0.25, 0.0, 0.0)
 """VACE's own: left and right, by a quarter of the width."""
@@ -62,5 +62,5 @@ def outpainting(
     mask = np.full((*size, 3), WHITE, np.uint8)
     mask[inside] = BLACK
     framed = Framed(source, size, inside, inner)
-    masks = IndexedSource(lambda _: mask, size=size, fps=source.fps, num_frames=source.num_frames)
+    masks = still(mask, source.fps, source.num_frames)
     return {"frames": framed, "mask": masks}

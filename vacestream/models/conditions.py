@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,8 +18,18 @@ class Context:
 
     adapter: ContextAdapter
     latents: Tensor  # [ctx f h w]
-    scale: Any = 1.0
-    """A float, or [f], one a latent."""
+    scale: float | Tensor = 1.0
+    """Or [f], one a latent."""
+    steps: tuple[int, int] | None = None
+    """The denoising steps it acts in, from 1, both ends included; all when left out."""
+    rest: bool = False
+    """Acts only at the latents where no other context does."""
+
+    def weight(self, step: int | None) -> Tensor:
+        """[f]: how much it acts at a step, counted from 0; None is all of them."""
+        acts = self.steps is None or step is None or self.steps[0] <= step + 1 <= self.steps[1]
+        scale = torch.as_tensor(self.scale, dtype=torch.float32) * acts
+        return scale.expand(self.latents.shape[1])
 
 
 @dataclass(frozen=True)
@@ -50,27 +59,47 @@ class Condition:
     negative: Tensor | None = None
     """What guidance leads away from, like `prompt`."""
     kept: tuple[Tensor, Tensor] | None = None
-    """Pixels [T 3 H W] that the output keeps where their masks [T 1 H W] are 0."""
+    """Pixels [T 3 H W], and the share [T 1 H W] of what is made in the output; where it is 0 they stay."""
+    held: tuple[Tensor, Tensor] | None = None
+    """Latents [c f h w] of kept footage, and the cells [1 f h w] that keep them."""
     is_plain: bool = False
     """Whether the footage that steers the chunk is all one colour, so that the output may be."""
 
 
 def hints_at(
-    timestep: float, model: CausalWan, text: Text, contexts: Sequence[Context], references: References | None
+    timestep: float,
+    model: CausalWan,
+    text: Text,
+    contexts: Sequence[Context],
+    references: References | None,
+    step: int | None = None,
 ) -> Iterator[ContextHints]:
     """The hint streams of a model call at this timestep, without those of no weight.
 
-    References go with the first, so that they weigh once however many controls there are; their K/V are
-    computed when first needed.
+    At each latent, references go with the first that acts there, so that they weigh once however many
+    controls there are; their K/V are computed when first needed.
     """
-    weighty = [one for one in contexts if isinstance(one.scale, Tensor) or one.scale != 0]
-    for index, context in enumerate(weighty):
-        scale = context.scale[:, None, None] if isinstance(context.scale, Tensor) else context.scale
-        if index == 0 and references is not None:
+    owed = torch.ones(contexts[0].latents.shape[1]) if contexts else torch.ones(0)
+    for context, weight in zip(contexts, _weights(contexts, step), strict=True):
+        if not weight.any():
+            continue
+        scale = float(weight[0]) if bool((weight == weight[0]).all()) else weight[:, None, None]
+        scale = scale if isinstance(scale, float) else scale.to(context.latents.device)
+        if references is not None and (owed * weight).any():
+            owed = owed * (weight == 0)
             kv = references_at(timestep, model, text, context.adapter, references)
             yield ContextHints(context.adapter, context.latents[None], scale, kv, len(references))
         else:
             yield ContextHints(context.adapter, context.latents[None], scale)
+
+
+def _weights(contexts: Sequence[Context], step: int | None) -> list[Tensor]:
+    """[f] of each context at a step, on the host."""
+    own = [(context, context.weight(step).cpu()) for context in contexts]
+    free = torch.ones(len(own[0][1])) if own else torch.ones(0)
+    for context, weight in own:
+        free = free if context.rest else free * (weight == 0)
+    return [weight * free if context.rest else weight for context, weight in own]
 
 
 def references_at(
@@ -90,7 +119,9 @@ def references_at(
     return references.kv[key]
 
 
-def join(chunks: Sequence["tuple[Tensor, tuple[Context, ...]]"], count: int) -> tuple[Context, ...]:
+def join(
+    chunks: Sequence["tuple[Tensor, tuple[Context, ...]]"], count: int, step: int | None = None
+) -> tuple[Context, ...]:
     """Contexts over the last `count` latents of several chunks, each (clean latents [c f h w], its contexts).
 
     A pass that one of the chunks lacks, or that has no weight in any, is left out.
@@ -98,9 +129,9 @@ def join(chunks: Sequence["tuple[Tensor, tuple[Context, ...]]"], count: int) -> 
     joined = []
     for passes in zip(*(contexts for _, contexts in chunks), strict=False):
         adapter = passes[0].adapter
-        if any(one.adapter is not adapter for one in passes) or not any(one.scale for one in passes):
+        scale = torch.cat([one.weight(step) for one in passes])
+        if any(one.adapter is not adapter for one in passes) or not scale.any():
             continue
         latents = torch.cat([one.latents for one in passes], dim=1)
-        scales = [torch.full((one.latents.shape[1],), one.scale, device=latents.device) for one in passes]
-        joined.append(Context(adapter, latents[:, -count:], torch.cat(scales)[-count:]))
+        joined.append(Context(adapter, latents[:, -count:], scale[-count:], rest=passes[0].rest))
     return tuple(joined)

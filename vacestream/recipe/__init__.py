@@ -27,6 +27,7 @@ from vacestream.recipe.messages import problems
 from vacestream.recipe.names import unknown_word
 from vacestream.recipe.parts import (
     Change,
+    Clip,
     Control,
     Extend,
     Input,
@@ -56,7 +57,7 @@ from vacestream.recipe.values import (
 from vacestream.unbuilt import PLANNED
 
 __all__ = [
-    "Augment", "Box", "Change", "Control", "Extend", "Input", "Keyframe", "LayoutBox", "Lora", "Mask",
+    "Augment", "Box", "Change", "Clip", "Control", "Extend", "Input", "Keyframe", "LayoutBox", "Lora", "Mask",
     "Outpaint", "Output", "Point", "Recipe", "Reference", "Size", "Span", "Steps", "Time", "Vace",
     "json_schema", "load_recipe",
 ]  # fmt: skip

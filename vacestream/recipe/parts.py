@@ -141,6 +141,24 @@ class Outpaint(Model):
         return reference
 
 
+class Clip(Model):
+    """A part of a file."""
+
+    main_key: ClassVar[str] = "path"
+    path: Media
+    """The file, sprites:SEED, or the word input."""
+    start: TimeValue | None = None
+    """Where in the file the clip starts."""
+    end: TimeValue | None = None
+    """Where in the file the clip ends; this moment is not included."""
+
+    @model_validator(mode="after")
+    def _whole_input(self) -> Self:
+        if self.path == "input" and (self.start or self.end):
+            raise ValueError("input is cut where it is named; write start and end there")
+        return self
+
+
 class Keyframe(Model):
     """A picture that the video shows at a moment."""
 
@@ -157,9 +175,9 @@ class Extend(Model):
     """The picture that the video starts from."""
     lastframe: Media | None = None
     """The picture that the video ends on."""
-    firstclip: Media | None = None
+    firstclip: Clip | None = None
     """The clip that the video goes on from."""
-    lastclip: Media | None = None
+    lastclip: Clip | None = None
     """The clip that the video leads up to."""
     keyframes: Annotated[tuple[Keyframe, ...], OneOrMore()] = ()
     """Pictures between."""
@@ -176,8 +194,12 @@ class Extend(Model):
     @property
     def anchors(self) -> dict[str, str]:
         """The anchors at the ends, by name."""
-        names = ("firstframe", "lastframe", "firstclip", "lastclip")
-        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        frames = {"firstframe": self.firstframe, "lastframe": self.lastframe}
+        clips = {"firstclip": self.firstclip, "lastclip": self.lastclip}
+        return {
+            **{name: where for name, where in frames.items() if where is not None},
+            **{name: clip.path for name, clip in clips.items() if clip is not None},
+        }
 
 
 class Lora(Model):

@@ -1,0 +1,101 @@
+"""What a recipe keeps of its input and anchors -> footage and mask on its timeline, white where it is made.
+
+Merged as VACE merges tasks: what `outpaint` adds and what `mask` names are both made anew; an anchor stays
+whatever the others say, and they act on the other frames.
+"""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from sys import maxsize as FOREVER
+
+import numpy as np
+
+from vacestream.anchors import Anchor
+from vacestream.inputs import open_file, open_input
+from vacestream.media.compose import BLACK, GRAY, WHITE, Late, Mapped, Overlaid, Padded, plain, still
+from vacestream.media.contracts import Source
+from vacestream.plan import Plan
+from vacestream.recipe import Mask
+from vacestream.regions import open_region
+
+
+def open_kept(plan: Plan, stack: ExitStack) -> tuple[Source, Source] | None:
+    """Footage and mask, or None where nothing is kept."""
+    masked = any(one.mask for one in plan.told)
+    if not masked and plan.framing is None and not plan.anchors:
+        return None
+    footage, white = _of_input(plan, stack, masked=masked)
+    spans = [(one.start, one.stop, anchor_frames(plan, one, stack)) for one in plan.anchors]
+    kept = [(one.start, one.stop, _anchor_mask(plan, one)) for one in plan.anchors]
+    return Overlaid(footage, spans), Overlaid(white, kept)
+
+
+def anchor_frames(plan: Plan, anchor: Anchor, stack: ExitStack) -> Late:
+    """What an anchor shows, from its first frame on; nothing is read ahead of time."""
+    return Late(_opener(plan, anchor, stack), anchor.first)
+
+
+def outside(plan: Plan) -> np.ndarray:
+    """[H W 3]: white around what `outpaint` keeps; all black without one."""
+    assert plan.size is not None
+    frame = np.full((*plan.size, 3), BLACK, np.uint8)
+    if plan.framing is not None:
+        top, left, bottom, right = plan.framing.inside
+        frame[:] = WHITE
+        frame[top:bottom, left:right] = BLACK
+    return frame
+
+
+def _of_input(plan: Plan, stack: ExitStack, *, masked: bool) -> tuple[Source, Source]:
+    """The input and where it is made anew, as long as the video."""
+    assert plan.size is not None
+    assert plan.fps is not None
+    held = any(one.is_input for one in plan.anchors)
+    if not masked and (plan.framing is None or held):
+        length = plan.num_frames
+        return plain(GRAY, plan.size, plan.fps, length), plain(WHITE, plan.size, plan.fps, length)
+    footage, around = open_input(plan, stack), outside(plan)
+    white: Source = still(around, plan.fps)
+    if masked:
+        region = _regions(plan, stack)
+        white = Mapped(region, lambda frames: np.maximum(frames, around)) if plan.framing else region
+    if plan.anchors:
+        return Padded(footage, GRAY), Padded(white, WHITE)
+    return footage, white
+
+
+def _regions(plan: Plan, stack: ExitStack) -> Source:
+    """What masks name, each from the change that brings it to the next; everything where there is none."""
+    assert plan.size is not None
+    assert plan.fps is not None
+    first, *later = plan.told
+
+    def region(mask: Mask | None) -> Source:
+        assert plan.size is not None
+        assert plan.fps is not None
+        return plain(WHITE, plan.size, plan.fps) if mask is None else open_region(plan, mask, stack)
+
+    ends = [*(told.frame for told in later[1:]), FOREVER]
+    spans = [
+        (told.frame, end, Late(partial(region, told.mask), told.frame))
+        for told, end in zip(later, ends, strict=False)
+        if told.mask != first.mask
+    ]
+    return Overlaid(region(first.mask), spans) if spans else region(first.mask)
+
+
+def _anchor_mask(plan: Plan, anchor: Anchor) -> Source:
+    """What is made anew in the frames of an anchor: around the input, nothing of a file."""
+    assert plan.size is not None
+    assert plan.fps is not None
+    around = outside(plan)
+    return still(around if anchor.is_input else np.full_like(around, BLACK), plan.fps)
+
+
+def _opener(plan: Plan, anchor: Anchor, stack: ExitStack) -> Callable[[], Source]:
+    if anchor.is_input:
+        return lambda: open_input(plan, stack)
+    clip = getattr(plan.recipe.extend, anchor.name, None)
+    start, end = (None, None) if clip is None or isinstance(clip, str) else (clip.start, clip.end)
+    return lambda: open_file(plan, anchor.where, stack, start=start, end=end)

@@ -1,0 +1,131 @@
+"""A plan -> the context passes of its video, and what steers each chunk."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import cache
+
+from vacestream.annotators import ANNOTATORS, annotator
+from vacestream.annotators.stream import Annotated
+from vacestream.changes import plain, streams
+from vacestream.condition import Pass, Steering
+from vacestream.inputs import framed, load_reference, open_file, open_footage
+from vacestream.kept import open_kept
+from vacestream.media import compose
+from vacestream.media.compose import GRAY, WHITE, Padded
+from vacestream.media.contracts import Source
+from vacestream.moments import frame_at
+from vacestream.plan import Plan
+from vacestream.recipe import Control, Span
+from vacestream.regions import open_region, view_of
+from vacestream.signals import maker
+from vacestream.timeline import Chunk
+from vacestream.vcu import Fading
+
+
+def open_passes(plan: Plan, stack: ExitStack) -> list[Pass]:
+    """A pass a control, what is kept around each; and one for what no control carries."""
+    kept, mask = open_kept(plan, stack) or (None, None)
+    feather = max((one.mask.feather for one in plan.told if one.mask), default=0)
+    passes = []
+    for control in streams(plan.recipe):
+        source, steps = _open_control(plan, control, stack), control.steps
+        span = _frames(plan, control.frames) if control.frames else None
+        acts = (steps.first, steps.last) if steps else None
+        passes.append(Pass(source, kept, mask, control.scale, span, acts, feather=feather))
+    if has_rest(plan):
+        passes.append(Pass(None, kept, mask, rest=True, feather=feather))
+    return passes
+
+
+def has_rest(plan: Plan) -> bool:
+    """Whether references or kept footage are somewhere without a control that carries them."""
+    carries = plan.anchors or plan.framing or any(one.mask or one.references for one in plan.told)
+    return bool(carries) and any(
+        all(control.frames or control.steps or not control.scale for control in one.controls)
+        for one in plan.told
+    )
+
+
+def steering(plan: Plan) -> Callable[[Chunk], Steering]:
+    """What each chunk is told: all that holds since the last change before it."""
+    assert plan.size is not None
+    size, held = plan.size, {}
+    strength = 1.0 if plan.recipe.strength is None else plan.recipe.strength
+    negative = plan.recipe.negative_prompt or ""
+    load = cache(lambda where: load_reference(where, size))
+    for told in plan.told:
+        references = tuple(load(reference.image) for reference in told.references)
+        scales = _scales(plan, told.controls)
+        held[told.chunk] = Steering(
+            told.prompt, references, told.context_scale, strength, negative, scales=scales
+        )
+
+    def steer(chunk: Chunk) -> Steering:
+        now = held[max(start for start in held if start <= chunk.index)]
+        return replace(now, fading=fading_at(plan, chunk.index))
+
+    return steer
+
+
+def fading_at(plan: Plan, chunk: int) -> Fading | None:
+    """The prompt that a chunk comes from while a blend lasts."""
+    prompt, fading = plan.recipe.prompt, None
+    for switch in plan.switches:
+        change, age = plan.recipe.timeline[switch.index], chunk - switch.chunk
+        if change.prompt is None or age < 0:
+            continue
+        lasts = age < switch.blend
+        fading = Fading(prompt, (age + 1) / (switch.blend + 1), change.blend_by) if lasts else None
+        prompt = change.prompt
+    return fading
+
+
+def _scales(plan: Plan, controls: tuple[Control, ...]) -> tuple[float, ...]:
+    """Of every pass: 0 for a control that does not act now."""
+    own = [
+        sum(one.scale for one in controls if plain(one) == plain(stream)) for stream in streams(plan.recipe)
+    ]
+    return (*own, 1.0) if has_rest(plan) else tuple(own)
+
+
+def _frames(plan: Plan, span: Span) -> tuple[int, int]:
+    """The first frame, and one past the last."""
+    start, stop = (frame_at(time, plan.spec, plan.fps) for time in (span.start, span.stop))
+    assert start is not None
+    assert stop is not None
+    return start, stop + span.inclusive
+
+
+def _open_control(plan: Plan, control: Control, stack: ExitStack) -> Source:
+    """A ready-made signal, the exact one of a source that knows it, or one that an annotator reads."""
+    source = _signal(plan, control, stack)
+    free = plan.recipe.input is not None and plan.recipe.input.at_end == "free"
+    return Padded(source, GRAY) if plan.anchors or free else source
+
+
+def _signal(plan: Plan, control: Control, stack: ExitStack) -> Source:
+    if control.video is not None:
+        return open_file(plan, control.video, stack)
+    made_by = maker(plan.recipe, control)
+    signal = control.signal if made_by.kind == "exact" else None
+    if control.boxes is not None:
+        made = annotator(control.signal, view=view_of(plan), boxes=control.boxes)
+        return framed(plan, Annotated(_white(plan), made), WHITE)
+    if control.track is not None:
+        return Annotated(open_region(plan, control.track, stack), annotator(control.signal))
+    if control.from_ is not None:
+        source, own = open_file(plan, control.from_, stack, signal=signal), False
+    else:
+        source, own = open_footage(plan, stack, signal), True
+    if signal is None:
+        source = Annotated(source, annotator(control.signal), ANNOTATORS[control.signal].lead)
+    return framed(plan, source, GRAY) if own else source
+
+
+def _white(plan: Plan) -> Source:
+    """White frames of the input's size, as many as the video has."""
+    size = plan.framing.size if plan.framing else plan.size
+    assert size is not None
+    assert plan.fps is not None
+    return compose.plain(WHITE, size, plan.fps, plan.num_frames)
