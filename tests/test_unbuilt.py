@@ -15,7 +15,11 @@ size: 64x96
 fit: letterbox
 fps: 12
 references: [sprites:4, {image: a.png}]
-controls: [depth, {signal: pose, scale: 0.5, steps: 1..2, frames: 0..9}, {signal: gray, video: g.mp4}, {signal: flow, from: sprites:5}]
+controls:
+  - depth
+  - {signal: pose, scale: 0.5, steps: 1..2, frames: 0..9}
+  - {signal: gray, video: g.mp4}
+  - {signal: flow, from: sprites:5}
 mask: {mode: bbox, bbox: [1, 2, 3, 4], invert: true, time: union, augment: hull_expand, feather: 3}
 outpaint: {left: 0.5}
 extend: {firstframe: a.png, keyframes: [{at: 1s, image: input}]}

@@ -127,7 +127,7 @@ def _open(job: Job, stack: ExitStack) -> dict[str, Any]:
         job.where, source.size, source.fps, source.num_frames,
         start=as_fraction(start or 0), end=None if end is None else as_fraction(end),
     )  # fmt: skip
-    signal_source = kept(job.row, job.parameters, taken, lambda: Annotated(source, made, job.row.lead))
+    signal_source = kept(job.row, job.parameters, taken, lambda: Annotated(source, made))
     stack.callback(signal_source.close)
     return {next(iter(job.files)): signal_source}
 

@@ -21,13 +21,22 @@ class Event:
 Report = Callable[[Event], None]
 
 
+class Sighting(UserWarning):
+    """A thing that is followed is lost at a frame, or found again."""
+
+    def __init__(self, frame: int, *, found: bool, what: str = "") -> None:
+        said = "is found again" if found else "is lost; its last region is held"
+        super().__init__(f"mask: from frame {frame} on, what is followed {what or said}")
+        self.data = {"frame": frame, "found": found}
+
+
 @contextmanager
 def warnings_reported(report: Report) -> Iterator[None]:
     """Python's UserWarnings (damaged footage, HDR) become warn events."""
 
     def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
         if issubclass(category, UserWarning):
-            report(Event("warn", data={"message": str(message)}))
+            report(Event("warn", data={"message": str(message), **getattr(message, "data", {})}))
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)

@@ -4,6 +4,7 @@ Merged as VACE merges tasks: what `outpaint` adds and what `mask` names are both
 whatever the others say, and they act on the other frames.
 """
 
+import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
@@ -12,12 +13,16 @@ from sys import maxsize as FOREVER
 import numpy as np
 
 from vacestream.anchors import Anchor
+from vacestream.annotators.masks import HALF
 from vacestream.inputs import open_file, open_input
 from vacestream.media.compose import BLACK, GRAY, WHITE, Late, Mapped, Overlaid, Padded, plain, still
 from vacestream.media.contracts import Source
 from vacestream.plan import Plan
 from vacestream.recipe import Mask
 from vacestream.regions import open_region
+
+LEAST = 0.002
+"""A share of the picture so small that it is hardly meant."""
 
 
 def open_kept(plan: Plan, stack: ExitStack) -> tuple[Source, Source] | None:
@@ -74,7 +79,9 @@ def _regions(plan: Plan, stack: ExitStack) -> Source:
     def region(mask: Mask | None) -> Source:
         assert plan.size is not None
         assert plan.fps is not None
-        return plain(WHITE, plan.size, plan.fps) if mask is None else open_region(plan, mask, stack)
+        if mask is None:
+            return plain(WHITE, plan.size, plan.fps)
+        return Mapped(open_region(plan, mask, stack), Doubt())
 
     ends = [*(told.frame for told in later[1:]), FOREVER]
     spans = [
@@ -83,6 +90,26 @@ def _regions(plan: Plan, stack: ExitStack) -> Source:
         if told.mask != first.mask
     ]
     return Overlaid(region(first.mask), spans) if spans else region(first.mask)
+
+
+class Doubt:
+    """Warns when the first frames of a mask [T H W 3] have next to nothing to make, or to keep."""
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def __call__(self, frames: np.ndarray) -> np.ndarray:
+        """The same frames."""
+        share = float((frames[..., 0] > HALF).mean())
+        if not self._asked and not LEAST < share < 1 - LEAST:
+            what = "almost nothing is made anew" if share <= LEAST else "almost everything is made anew"
+            warnings.warn(
+                f"mask: {what} ({share:.1%} of the first frames); white is what is made,"
+                " `invert: true` turns it round",
+                stacklevel=2,
+            )
+        self._asked = True
+        return frames
 
 
 def _anchor_mask(plan: Plan, anchor: Anchor) -> Source:

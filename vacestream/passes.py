@@ -5,7 +5,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache
 
-from vacestream.annotators import ANNOTATORS, annotator
+from vacestream.annotators import annotator
+from vacestream.annotators.outline import Outline
 from vacestream.annotators.stream import Annotated
 from vacestream.changes import plain, streams
 from vacestream.condition import Pass, Steering
@@ -113,13 +114,13 @@ def _signal(plan: Plan, control: Control, stack: ExitStack) -> Source:
         made = annotator(control.signal, view=view_of(plan), boxes=control.boxes)
         return framed(plan, Annotated(_white(plan), made), WHITE)
     if control.track is not None:
-        return Annotated(open_region(plan, control.track, stack), annotator(control.signal))
+        return Annotated(open_region(plan, control.track, stack), Outline())
     if control.from_ is not None:
         source, own = open_file(plan, control.from_, stack, signal=signal), False
     else:
         source, own = open_footage(plan, stack, signal), True
     if signal is None:
-        source = Annotated(source, annotator(control.signal), ANNOTATORS[control.signal].lead)
+        source = Annotated(source, annotator(control.signal))
     return framed(plan, source, GRAY) if own else source
 
 

@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal
 
 from vacestream.anchors import Anchor, anchors
+from vacestream.annotators import MASKS
 from vacestream.changes import Told, streams, told
 from vacestream.contradictions import hold_or_shorten, no_length
 from vacestream.encodings import refuse_unopened
@@ -87,6 +88,12 @@ class Plan:
         return tuple((control.signal, maker(self.recipe, control).words) for control in streams(self.recipe))
 
     @property
+    def region_maker(self) -> str | None:
+        """How the region of `mask` is found, and what finds it."""
+        mask = self.recipe.mask
+        return f"{mask.mode}: {MASKS[mask.mode].model}" if mask else None
+
+    @property
     def tokens_per_latent(self) -> int | None:
         return tokens_per_latent(self.spec, self.size) if self.size else None
 
@@ -121,6 +128,7 @@ class Plan:
             else [_chunk(chunk, self.num_frames) for chunk in self.chunks()],
             "signals": [{"signal": signal, "made_by": words} for signal, words in self.makers],
             "switches": [asdict(switch) for switch in self.switches],
+            "mask": self.region_maker,
             "anchors": [
                 {"name": one.name, "where": one.where, "start": one.start, "stop": one.stop}
                 for one in self.anchors

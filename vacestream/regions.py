@@ -65,10 +65,9 @@ def _found(plan: Plan, mask: Mask, stack: ExitStack) -> Source:
 
 def _followed(plan: Plan, mask: Mask, stack: ExitStack) -> Source:
     """A thing that moves, found in each frame of the input."""
-    at = int(view_of(plan).frame(mask.at)) if mask.at else 0
-    asked = {key: getattr(mask, key) for key in ("bbox", "mask") if getattr(mask, key) is not None}
-    made = annotator(mask.mode, view=view_of(plan), at=mask.at, **asked)
-    return Annotated(open_footage(plan, stack), made, at + 1)
+    asked = {key: getattr(mask, key) for key in ("bbox", "mask", "at") if getattr(mask, key) is not None}
+    made = annotator(mask.mode, view=view_of(plan), **asked)
+    return Annotated(open_footage(plan, stack), made)
 
 
 def _binary(frames: np.ndarray) -> np.ndarray:

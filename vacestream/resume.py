@@ -20,7 +20,7 @@ from vacestream.plan import Plan
 from vacestream.sidecar import Recorder, input_hashes, numbers, used_weights, versions, write
 from vacestream.stream import Stream
 from vacestream.timeline import Chunk
-from vacestream.unfinished import Unfinished, folder_of
+from vacestream.unfinished import LOGS, Unfinished, folder_of
 from vacestream.vcu import VCU
 
 SHARE = 20
@@ -150,8 +150,7 @@ class Keeper:
             "chunk": self.chunk,
             "num_frames": self.plan.num_frames,
             "made_of": self._made_of,
-            "chunks": self.record.chunks,
-            "warnings": self.record.warnings,
+            **{key: getattr(self.record, key) for key in LOGS},
         }
 
     def _give_up(self, error: Exception) -> None:

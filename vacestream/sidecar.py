@@ -42,6 +42,8 @@ class Recorder:
         self.plan, self.report, self.also = plan, report, also or {}
         self.chunks: list[dict[str, Any]] = list(unfinished.chunks) if unfinished else []
         self.warnings: list[str] = list(unfinished.warnings) if unfinished else []
+        self.sightings: list[dict[str, Any]] = list(unfinished.sightings) if unfinished else []
+        """Where what is followed is lost, and where it is found again."""
         self._frame = unfinished.frame if unfinished else 0
         self._watch = Watch(plan)
 
@@ -56,6 +58,8 @@ class Recorder:
             case "warn":
                 message = str(event.data.get("message", ""))
                 self.warnings += [message] * (message not in self.warnings)  # said again by one that goes on
+                seen = {key: event.data[key] for key in ("frame", "found") if key in event.data}
+                self.sightings += [seen] * ("found" in seen and seen not in self.sightings)
             case "done":
                 self._write()
         self.report(event)
@@ -74,6 +78,7 @@ class Recorder:
             "inputs": self._hashes("inputs", lambda: input_hashes(self.plan.recipe)),
             "chunks": self.chunks,
             "warnings": self.warnings,
+            "sightings": self.sightings,
             **self.also,
         }
         for path in paths:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Literal
 
-from vacestream.annotators import ANNOTATORS
+from vacestream.annotators import ANNOTATORS, MASKS
 from vacestream.recipe import Control, Recipe
 
 EXACT = ("depth", "pose", "flow", "scribble", "layout_bbox")
@@ -32,5 +32,10 @@ def maker(recipe: Recipe, control: Control) -> Maker:
     drawn = control.boxes is not None or control.track is not None
     if is_exact(control.signal, where) and not drawn:
         return Maker("exact", f"exact, {where} knows it")
+    if control.track is not None:
+        region = MASKS[control.track.mode]
+        return Maker(
+            "annotated" if region.built else "unbuilt", f"the outline of {control.track.mode}: {region.model}"
+        )
     row = ANNOTATORS[control.signal]
     return Maker("annotated" if row.built else "unbuilt", row.model)

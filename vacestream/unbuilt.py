@@ -23,7 +23,6 @@ PLANNED: dict[str, PipelineSpec] = {
 }
 """Pipelines that people ask for, and why they are not there."""
 
-BUILT_MASK_MODES = ("mask", "bbox")
 STEERED = ("prompt", "references", "controls", "context_scale", "mask")
 """Keys of a recipe that may change while the video runs."""
 
@@ -75,10 +74,19 @@ def _cut_out(recipe: "Recipe") -> "Iterator[Key]":
             yield "references", i, "scale"
 
 
-def _tracked(mask: "Mask | None") -> "Iterator[Key]":
-    if mask is None:
-        return
-    if mask.mode not in BUILT_MASK_MODES:
+def _regions(recipe: "Recipe") -> "Iterator[Key]":
+    """Masks, those of the timeline too."""
+    if recipe.mask:
+        yield from _tracked(recipe.mask)
+    for i, change in enumerate(recipe.timeline):
+        if change.mask:
+            yield from (("timeline", i, *key) for key in _tracked(change.mask))
+
+
+def _tracked(mask: "Mask") -> "Iterator[Key]":
+    from vacestream.annotators import MASKS
+
+    if not MASKS[mask.mode].built:
         yield "mask", "mode"
     if mask.time == "nearest":
         yield "mask", "time"
@@ -126,8 +134,8 @@ UNBUILT = (
     Unbuilt("cutting a reference out, or scaling it alone", "bring a picture on white, as it is", _cut_out),
     Unbuilt(
         "finding or following a region this way",
-        "bring the mask as a picture or video, or use `mode: bbox`",
-        lambda recipe: _tracked(recipe.mask),
+        "bring the mask as a picture or video, or use `mode: bbox` or `bboxtrack`",
+        _regions,
     ),
     Unbuilt("this change", f"keep `at:` and {', '.join(f'`{key}:`' for key in STEERED)}", _changes),
     Unbuilt("this part of the model", "leave it out", _given("offload")),

@@ -17,6 +17,8 @@ from vacestream.targets import Target, beside, is_there
 if TYPE_CHECKING:
     from vacestream.plan import Plan
 
+LOGS = ("chunks", "warnings", "sightings")
+"""What a sidecar says of every part of a render."""
 SHOWN = 3
 """Differences that are named."""
 
@@ -37,6 +39,7 @@ class Unfinished:
     chunks: tuple[dict[str, Any], ...] = ()
     """The chunk log of its sidecar."""
     warnings: tuple[str, ...] = ()
+    sightings: tuple[dict[str, Any], ...] = ()
 
 
 def folder_of(made: Iterable[Target]) -> Path | None:
@@ -54,9 +57,7 @@ def find(made: Iterable[Target]) -> Unfinished | None:
     if folder is None or not (folder / "job.json").is_file():
         return None
     told = json.loads((folder / "job.json").read_text(encoding="utf-8"))
-    return Unfinished(
-        folder, **{**told, "chunks": tuple(told["chunks"]), "warnings": tuple(told["warnings"])}
-    )
+    return Unfinished(folder, **{**told, **{key: tuple(told[key]) for key in LOGS}})
 
 
 def refuse_unfinished(made: Sequence[Target]) -> None:

@@ -22,6 +22,10 @@ NEEDED: dict[str, dict[str, Any]] = {
     "layout_bbox": {"boxes": BOXES},
     "mask": {"mask": "mask.png"},
     "bbox": {"bbox": [3, 5, 40, 44]},
+    "bboxtrack": {"bbox": [3, 5, 40, 44], "at": "4f"},
+    "masktrack": {"mask": "mask.png"},
+    "maskbboxtrack": {"mask": "mask.png", "at": "2f"},
+    "layout_track": {"bbox": [3, 5, 40, 44]},
 }
 BUILT = [row for row in (*ANNOTATORS.values(), *MASKS.values()) if row.built]
 each_row = pytest.mark.parametrize("row", BUILT, ids=lambda row: row.name)
@@ -43,7 +47,7 @@ def _in_a_folder_with_a_mask(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> 
 def made(row: Row, frames: np.ndarray, sizes: list[int]) -> np.ndarray:
     """The signal of these frames, read in pieces of these sizes."""
     source = IndexedSource(lambda i: frames[i], size=SIZE, fps=Fraction(16), num_frames=len(frames))
-    signal = Annotated(source, annotator(row.name, **NEEDED.get(row.name, {})), row.lead)
+    signal = Annotated(source, annotator(row.name, **NEEDED.get(row.name, {})))
     return np.concatenate([signal.read(n) for n in sizes])
 
 
@@ -80,7 +84,7 @@ def test_a_signal_says_something(row: Row, footage: np.ndarray) -> None:
 
 @pytest.mark.parametrize("row", TASKS.values(), ids=lambda row: row.name)
 def test_every_task_is_built_or_names_what_it_lacks(row: Row) -> None:
-    if row.built:
+    if row.place:
         assert callable(load(row))
     elif row.weights:
         with pytest.raises(ModelError) as error:

@@ -34,8 +34,13 @@ class Annotator(Protocol):
     """Footage -> a signal of the same frames.
 
     It is called on consecutive pieces of one stream, in order, and may remember; however the stream is cut,
-    the signal is the same. The first piece has at least `lead` frames of its row, or is all there is.
+    the signal is the same. The first piece has at least `lead` frames, or is all there is.
     """
+
+    @property
+    def lead(self) -> int:
+        """Frames that the first piece has, where there are as many."""
+        ...
 
     def __call__(self, frames: "np.ndarray") -> "np.ndarray":
         """[T H W 3] uint8 -> [T H W 3] uint8."""
@@ -67,7 +72,7 @@ def task(name: str) -> Row:
 
 def load(row: Row) -> Any:
     """What makes it; ModelError names weights that are missing."""
-    if row.built:
+    if row.place:
         module, _, name = row.place.partition(":")
         return getattr(import_module(f"vacestream.annotators.{module}"), name)
     if row.weights:

@@ -7,6 +7,8 @@ import numpy as np
 class Canny:
     """Edges of each frame, in any of its colours."""
 
+    lead = 1
+
     def __init__(self, *, low: float = 100, high: float = 200) -> None:
         self._thresholds = min(low, high), max(low, high)
 

@@ -20,6 +20,8 @@ _PRESETS = {
 class Flow:
     """How each frame came from the one before; the first shows what comes next, as in VACE."""
 
+    lead = 2
+
     def __init__(
         self, *, radius: float | None = None, preset: Literal["ultrafast", "fast", "medium"] = "fast"
     ) -> None:

@@ -12,6 +12,8 @@ _ORDERS = {"vace": cv2.COLOR_BGR2GRAY, "bt601": cv2.COLOR_RGB2GRAY}
 class Gray:
     """Luma of each frame."""
 
+    lead = 1
+
     def __init__(self, *, luma: Literal["vace", "bt601"] = "vace") -> None:
         self._order = _ORDERS[luma]
 

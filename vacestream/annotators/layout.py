@@ -20,6 +20,8 @@ class Layout:
     first moment and after its last.
     """
 
+    lead = 1
+
     def __init__(self, *, boxes: Sequence[LayoutBox], view: View) -> None:
         self._view, self._next = view, 0
         self._things: dict[str | None, dict[float, LayoutBox]] = {}

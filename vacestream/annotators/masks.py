@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from vacestream.annotators.view import View
-from vacestream.media.fit import place
+from vacestream.media.fit import Fit, place
 from vacestream.media.images import read_image
+from vacestream.media.info import IMAGE_FPS
+from vacestream.media.sources import open_source
 from vacestream.recipe.values import Box
 
 HALF = 127.5
@@ -16,6 +18,8 @@ HALF = 127.5
 
 class StaticMask:
     """One picture as the mask of every frame, placed as the footage is."""
+
+    lead = 1
 
     def __init__(self, *, mask: str, invert: bool = False) -> None:
         self._picture, self._invert = read_image(Path(mask)), invert
@@ -30,6 +34,8 @@ class StaticMask:
 
 class BoxMask:
     """Boxes as the mask of every frame."""
+
+    lead = 1
 
     def __init__(self, *, bbox: Sequence[Box], view: View, invert: bool = False) -> None:
         self._boxes, self._view, self._invert = bbox, view, invert
@@ -47,6 +53,16 @@ def filled(boxes: Sequence[Box], view: View, size: tuple[int, int]) -> np.ndarra
         left, top, right, bottom = (max(0, round(side)) for side in view.corners(box, size))
         inside[top:bottom, left:right] = True
     return inside
+
+
+def white_at(where: str, frame: int, size: tuple[int, int], fit: Fit) -> np.ndarray:
+    """[H W] bool: a picture placed as the footage is, or what the sprites of a clip cover at a frame."""
+    if where.startswith("sprites:"):
+        source = open_source(where, size=size, start=frame / IMAGE_FPS, signal="mask")
+        picture = source.read(1)[0]
+    else:
+        picture = read_image(Path(where))
+    return np.asarray(place(picture.shape[:2], size, fit).apply(picture).mean(axis=-1) > HALF)
 
 
 def _every(white: np.ndarray, num_frames: int) -> np.ndarray:

@@ -92,6 +92,41 @@ class BoxMask(Footage):
     """Make anew outside the boxes."""
 
 
+class BoxTrack(Footage):
+    """Of bboxtrack."""
+
+    bbox: Boxes
+    """A box [x1, y1, x2, y2] around the thing, in pixels or percent."""
+    at: TimeValue | None = None
+    """The frame that the box refers to; the first one when left out."""
+
+
+class MaskTrack(Footage):
+    """Of masktrack and maskbboxtrack."""
+
+    mask: Media
+    """A picture, white where the thing is."""
+    at: TimeValue | None = None
+    """The frame that the picture refers to; the first one when left out."""
+
+
+class Track(Footage):
+    """Of layout_track."""
+
+    bbox: Boxes | None = None
+    """A box [x1, y1, x2, y2] around the thing, in pixels or percent."""
+    mask: Media | None = None
+    """Or a picture, white where the thing is."""
+    at: TimeValue | None = None
+    """The frame that box or picture refer to; the first one when left out."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.bbox is None) == (self.mask is None):
+            raise ValueError("needs one of bbox and mask, to say what is followed")
+        return self
+
+
 class Border(Footage):
     """Of outpainting: sides in parts of the picture; left and right by a quarter when none is named."""
 

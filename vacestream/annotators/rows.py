@@ -30,18 +30,18 @@ class Row:
     """Nets that it needs, by their names in the table of model files."""
     packages: tuple[str, ...] = ()
     licence: str = "Apache-2.0"
-    lead: int = 1
-    """Frames that the first piece has, where there are as many."""
     viewed: bool = False
     """Its parameters speak of moments and pixels of the footage, so it is told the View."""
     kept: bool = False
     """Whether it goes into the cache: it costs more to make than to write and read once (measured)."""
     recipe: str = ""
     """The keys of a recipe that ask for it."""
+    composed: bool = False
+    """A recipe makes it of what is built; it has no file of its own."""
 
     @property
     def built(self) -> bool:
-        return bool(self.place)
+        return bool(self.place) or self.composed
 
     @property
     def missing(self) -> str:

@@ -17,6 +17,8 @@ GAIN = 40.0
 class Scribble:
     """Lines on the dark side of edges, in any colour channel, of each frame by itself."""
 
+    lead = 1
+
     def __init__(self, *, width: float | None = None, threshold: float = 0.015) -> None:
         self._width, self._threshold = width, threshold
 

@@ -9,8 +9,8 @@ from vacestream.media.contracts import Source
 class Annotated:
     """Reads footage as far ahead as the annotator's first piece needs."""
 
-    def __init__(self, source: Source, annotator: Annotator, lead: int = 1) -> None:
-        self._source, self._annotator, self._lead = source, annotator, lead
+    def __init__(self, source: Source, annotator: Annotator) -> None:
+        self._source, self._annotator, self._lead = source, annotator, annotator.lead
         self.size, self.fps, self.num_frames = source.size, source.fps, source.num_frames
         self._ready = np.empty((0, *source.size, 3), np.uint8)
 

@@ -10,6 +10,7 @@ from vacestream.weights import ANNOTATORS
 _VIDEO, _PICTURE, _CLIP = "a video or picture", "a picture", "a video"
 _CV = ("opencv-python-headless",)
 _WORDS = ("grounding-dino", "sam2")
+_TRACKER = "OpenCV flow and GrabCut (without weights, not SAM2)"
 
 
 def _control(name: str, summary: str, model: str, place: str, parameters: type[Model]) -> Row:
@@ -36,7 +37,7 @@ _CONTROLS = (
     _later("pose", "control", "skeletons with faces on black", "DWPose", "controls: pose", "dwpose"),
     _later("pose_body", "control", "skeletons on black", "DWPose", "controls: pose_body", "dwpose"),
     replace(_control("flow", "motion since the frame before: hue is direction, white is still", "OpenCV DIS",
-                     "flow:Flow", of.Flow), lead=2, kept=True),
+                     "flow:Flow", of.Flow), kept=True),
     replace(_control("scribble", "dark lines on white",
                      "difference of Gaussians (a fallback without weights, not VACE's net)",
                      "scribble:Scribble", of.Scribble), kept=True),
@@ -44,8 +45,9 @@ _CONTROLS = (
     _control("gray", "luma", "OpenCV luma", "gray:Gray", of.Gray),
     replace(_control("layout_bbox", "outlines of moving boxes on white", "boxes as given",
                      "layout:Layout", of.Layout), packages=(), viewed=True),
-    _later("layout_track", "control", "outline of a thing that is followed, on white", "SAM2",
-           "controls: {signal: layout_track, track: ...}", "sam2"),
+    Row("layout_track", "control", "outline of a thing that is followed, black on white", _TRACKER, _VIDEO,
+        "outline:LayoutTrack", of.Track, packages=("opencv-python-headless",), viewed=True,
+        recipe="controls: {signal: layout_track, track: ...}"),
     replace(_control("plain", "the picture as it is", "the picture itself", "plain:Plain", of.Footage),
             packages=()),
 )  # fmt: skip
@@ -76,15 +78,21 @@ _MASKS = (
         "masks:StaticMask", of.StaticMask, recipe="mask: FILE"),
     Row("bbox", "mask", "boxes that stay, as the mask of every frame", "boxes as given", _VIDEO,
         "masks:BoxMask", of.BoxMask, viewed=True, recipe="mask: {mode: bbox, bbox: [...]}"),
+    *(
+        Row(name, "mask", summary, _TRACKER, _VIDEO, "tracking:Followed", parameters, fixed=fixed,
+            packages=_CV, viewed=True, recipe=f"mask: {{mode: {name}, ...}}")
+        for name, summary, parameters, fixed in (
+            ("masktrack", "a mask that is followed", of.MaskTrack, {}),
+            ("bboxtrack", "what is in a box, followed", of.BoxTrack, {}),
+            ("maskbboxtrack", "what is in a scribble's box, followed", of.MaskTrack, {"boxed": True}),
+        )
+    ),
     _later("salient", "mask", "what stands out in the first frame", "U2Net", "mask: {mode: salient}",
            "u2net"),
     *(
         _later(name, "mask", summary, model, f"mask: {{mode: {name}, ...}}", *weights)
         for name, summary, model, weights in (
-            ("masktrack", "a mask that is followed", "SAM2", ("sam2",)),
-            ("bboxtrack", "what is in a box, followed", "SAM2", ("sam2",)),
             ("maskpointtrack", "what scribbled points touch, followed", "SAM2", ("sam2",)),
-            ("maskbboxtrack", "what is in a scribble's box, followed", "SAM2", ("sam2",)),
             ("pointtrack", "what points touch, followed", "SAM2", ("sam2",)),
             ("salientmasktrack", "what stands out, followed", "U2Net and SAM2", ("u2net", "sam2")),
             ("salientbboxtrack", "what stands out, followed by its box", "U2Net and SAM2", ("u2net", "sam2")),
@@ -104,8 +112,8 @@ _OUTPAINTING = (
 )  # fmt: skip
 
 _REFERENCES = (
-    _later("image_reference", "reference", "the subject on white, cut out", "the picture as given",
-           "references: FILE", inputs=_PICTURE),
+    Row("image_reference", "reference", "the picture as it is, whole, on white", "the picture as given",
+        _PICTURE, recipe="references: FILE", composed=True),
     _later("image_face", "reference", "the face, cut out", "YuNet", "references: {image: FILE, mode: face}",
            "yunet", inputs=_PICTURE),
     _later("image_salient", "reference", "what stands out on white, cut out", "U2Net",
@@ -113,7 +121,7 @@ _REFERENCES = (
 )  # fmt: skip
 
 _COMPOSITIONS = tuple(
-    _later(name, "composition", summary, "a recipe", recipe, inputs="see recipe")
+    Row(name, "composition", summary, "a recipe", "see recipe", recipe=recipe, composed=True)
     for name, summary, recipe in (
         ("reference_anything", "up to three subjects in one video", "references"),
         ("animate_anything", "a subject moved as in a video", "references, controls: pose"),

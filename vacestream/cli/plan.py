@@ -104,6 +104,15 @@ def _facts(made: "Plan") -> list[tuple[str, str]]:
     if made.num_frames and made.fps:
         facts.append(("time", f"{float(made.num_frames / made.fps):.2f} s"))
     facts += [("signal", f"{signal}: {words}") for signal, words in made.makers]
+    facts += [("mask", made.region_maker)] if made.region_maker else []
+    facts += [("outpaint", f"input {made.framing}")] if made.framing else []
+    for anchor in made.anchors:
+        frames = (
+            f"frame {anchor.start}"
+            if anchor.stop - anchor.start == 1
+            else f"frames {anchor.start}..{anchor.stop - 1}"
+        )
+        facts.append((anchor.name, f"{anchor.where} at {frames}"))
     for switch in made.switches:
         at = f"frame {switch.frame} (chunk {switch.chunk}), asked for frame {switch.at}"
         facts.append(("switch", f"{', '.join(switch.keys)} at {at}"))

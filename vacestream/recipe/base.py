@@ -15,7 +15,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from vacestream.recipe.values import BoxValue, PointValue, parse_media
+from vacestream.recipe.values import Box, BoxValue, Point, PointValue, parse_media
 
 Number = Annotated[float, Strict()]
 Count = Annotated[int, Strict()]
@@ -51,7 +51,8 @@ class OneOrMoreArrays(OneOrMore):
     """A list of lists in which one inner list may stand alone: boxes, points."""
 
     def listed(self, value: Any) -> Any:
-        alone = isinstance(value, list | tuple) and value and not isinstance(value[0], list | tuple)
+        rows = list | tuple | Box | Point
+        alone = isinstance(value, list | tuple) and value and not isinstance(value[0], rows)
         return [value] if alone or not isinstance(value, list | tuple) else list(value)
 
 

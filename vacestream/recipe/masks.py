@@ -133,6 +133,8 @@ class Mask(Model):
 
     @model_validator(mode="after")
     def _says_where(self) -> Self:
+        if self.at is not None and self.mode in ("mask", "bbox"):
+            raise ValueError(f"at is of modes that follow a thing, and {self.mode} stays; leave it out")
         if missing := [key for key in MASK_MODES[self.mode] if getattr(self, key) is None]:
             raise ValueError(
                 f"says no region; add `{missing[0]}:`, or `bbox:`, `label:` or `points:` with its mode"

@@ -1,0 +1,202 @@
+"""Every shipped recipe does what it says, judged by its pixels against what its clips are known to show."""
+
+import functools
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vacestream import run
+from vacestream.annotators import TASKS
+from vacestream.events import Event
+from vacestream.media.sources import open_source
+from vacestream.plan import Plan, make_plan
+from vacestream.recipe import load_recipe
+from vacestream.sprites.world import COLOURS
+
+RECIPES = Path(__file__).parents[1] / "recipes"
+SAME = {
+    "mask": "inpaint", "image_reference": "reference", "frameref": "firstframe", "clipref": "firstclip",
+}  # fmt: skip
+"""Tasks whose recipe has another name."""
+STRONG = 70
+"""Sprites are of strong colours, grounds are not: the widest gap between two channels of theirs."""
+
+
+@dataclass
+class Made:
+    """A recipe, rendered."""
+
+    plan: Plan
+    frames: np.ndarray  # [T H W 3]
+    warnings: list[str]
+
+    def clip(self, seed: int, signal: str | None = None) -> np.ndarray:
+        """What is known of a clip [T H W 3], in the size of what was made, or of the input in it."""
+        size = self.plan.framing.size if self.plan.framing else self.plan.size
+        return open_source(f"sprites:{seed}", size=size, fps=self.plan.fps, signal=signal).read(
+            len(self.frames)
+        )
+
+    def covered(self, seed: int) -> np.ndarray:
+        """[T H W] bool: where the sprites of a clip are."""
+        return self.clip(seed, "mask")[..., 0] > 127
+
+    def things(self) -> np.ndarray:
+        """[T H W] bool: strong colours."""
+        return np.ptp(self.frames.astype(int), axis=-1) > STRONG
+
+    def share_of(self, colour: str) -> float:
+        """How much of what is strongly coloured comes nearest to this colour, frame 0 left out."""
+        seen = self.frames[1:][self.things()[1:]].astype(float)
+        palette = np.array(list(COLOURS.values())) * 255
+        nearest = np.abs(seen[:, None] - palette).sum(axis=-1).argmin(axis=-1)
+        return float((nearest == list(COLOURS).index(colour)).mean())
+
+
+@functools.cache
+def rendered(name: str) -> Made:
+    """The recipe of this name, as it is shipped."""
+    folder = Path(os.environ["PYTEST_GALLERY"])
+    output = {"path": str(folder / f"{name}.mkv"), "save": ["sheet"]}
+    plan = make_plan(load_recipe(RECIPES / f"{name}.yaml", overrides=[("output", output)]))
+    warnings: list[str] = []
+
+    def report(event: Event) -> None:
+        warnings.extend([event.data["message"]] if event.kind == "warn" else [])
+
+    run.render(plan, report=report)
+    return Made(plan, open_source(str(folder / f"{name}.mkv")).read(1000), warnings)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _weights_are_loaded_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "load_pipeline", functools.cache(run.load_pipeline))
+        patch.setenv(
+            "PYTEST_GALLERY", os.environ.get("PYTEST_GALLERY") or str(tmp_path_factory.mktemp("made"))
+        )
+        yield
+    rendered.cache_clear()
+
+
+def overlap(one: np.ndarray, two: np.ndarray) -> float:
+    """Intersection over union, the mean over frames."""
+    return float(np.mean((one & two).sum((1, 2)) / np.maximum(1, (one | two).sum((1, 2)))))
+
+
+def psnr(one: np.ndarray, two: np.ndarray) -> float:
+    return float(10 * np.log10(255**2 / max(1e-3, np.mean((one.astype(float) - two) ** 2))))
+
+
+def follows(seed: int) -> Callable[[Made], float]:
+    """Where things are, against where the sprite of the clip is."""
+    return lambda made: overlap(made.things(), made.covered(seed))
+
+
+def keeps(seed: int, *frames: int) -> Callable[[Made], float]:
+    """1 where these frames are those of a clip, to the bit."""
+    return lambda made: float(all((made.frames[i] == made.clip(seed)[i]).all() for i in frames))
+
+
+def goes_on(seed: int, *frames: int) -> Callable[[Made], float]:
+    """PSNR of frames beside the anchors, against those of the clip."""
+    return lambda made: psnr(made.frames[list(frames)], made.clip(seed)[list(frames)])
+
+
+def coloured(colour: str) -> Callable[[Made], float]:
+    return lambda made: made.share_of(colour)
+
+
+def keeps_the_rest(seed: int) -> Callable[[Made], float]:
+    """The share of pixels outside the sprites, by a margin, that are the clip's own to the bit."""
+
+    def measured(made: Made) -> float:
+        far = ~np.stack([_wider(frame, 14) for frame in made.covered(seed)])
+        return float((made.frames == made.clip(seed)).all(axis=-1)[far].mean())
+
+    return measured
+
+
+def keeps_inside(seed: int) -> Callable[[Made], float]:
+    """The share of pixels of what `outpaint` keeps that are the clip's own to the bit."""
+
+    def measured(made: Made) -> float:
+        assert made.plan.framing is not None
+        top, left, bottom, right = made.plan.framing.inside
+        shown = made.frames[:, top:bottom, left:right]
+        own = made.clip(seed)
+        own = own[:, top:bottom, left:right] if made.plan.framing.inner else own
+        return float((shown == own).all(axis=-1).mean())
+
+    return measured
+
+
+def grows(seed: int) -> Callable[[Made], float]:
+    """PSNR of a seam's outer 4 pixels against its inner 4, both sides, minus that of gray: what goes on."""
+
+    def measured(made: Made) -> float:
+        assert made.plan.framing is not None
+        top, left, bottom, right = made.plan.framing.inside
+        out = made.frames.astype(float)
+        cut = np.s_[1:, top:bottom] if not made.plan.framing.inner else np.s_[1:]
+        if made.plan.framing.inner:
+            outer, inner = out[1:, top - 4 : top], out[1:, top : top + 4]
+        else:
+            outer, inner = out[cut][:, :, left - 4 : left], out[cut][:, :, left : left + 4]
+        return psnr(outer, inner) - psnr(np.full_like(outer, 128), inner)
+
+    return measured
+
+
+def _wider(region: np.ndarray, reach: int) -> np.ndarray:
+    import cv2
+
+    return np.asarray(cv2.dilate(region.astype(np.uint8), np.ones((2 * reach + 1,) * 2, np.uint8)) > 0)
+
+
+EFFECTS: tuple[tuple[str, Callable[[Made], float], float], ...] = (
+    ("depth", follows(22), 0.4), ("depth", coloured("yellow"), 0.2),
+    ("scribble", follows(28), 0.4), ("scribble", coloured("purple"), 0.5),
+    ("pose", follows(30), 0.4), ("pose", coloured("green"), 0.5),
+    ("flow", follows(30), 0.3), ("flow", coloured("red"), 0.5),
+    ("canny", follows(14), 0.3), ("gray", follows(26), 0.4), ("plain", follows(26), 0.4),
+    ("layout_track", follows(30), 0.3),
+    ("firstframe", keeps(30, 0), 1), ("firstframe", goes_on(30, 1, 2), 14),
+    ("lastframe", keeps(30, 32), 1), ("lastframe", goes_on(30, 31, 30), 10),
+    ("firstlastframe", keeps(30, 0, 32), 1),
+    ("firstclip", keeps(30, *range(21)), 1), ("firstclip", goes_on(30, 21, 22), 14),
+    ("lastclip", keeps(30, *range(17, 33)), 1), ("lastclip", goes_on(30, 16, 15), 10),
+    ("firstlastclip", keeps(30, *range(9), *range(25, 33)), 1),
+    ("firstlastclip", goes_on(30, 9, 10, 24), 12),
+    ("framerefext", keeps(30, 0, 16, 28), 1), ("framerefext", goes_on(30, 1, 17, 29), 12),
+    ("inpaint", keeps_the_rest(27), 1), ("inpaint", coloured("red"), 0.5),
+    ("bbox", coloured("red"), 0.3),
+    ("bboxtrack", keeps_the_rest(56), 0.99), ("bboxtrack", coloured("green"), 0.5),
+    ("masktrack", keeps_the_rest(56), 0.99), ("masktrack", coloured("yellow"), 0.5),
+    ("maskbboxtrack", coloured("green"), 0.3),
+    ("outpainting", keeps_inside(30), 1), ("outpainting", grows(30), 3),
+    ("outpainting_inner", keeps_inside(27), 1), ("outpainting_inner", grows(27), 3),
+    ("reference", coloured("cyan"), 0.5), ("reference_anything", coloured("red"), 0.1),
+    ("animate_anything", follows(30), 0.3), ("animate_anything", coloured("red"), 0.5),
+    ("swap_anything", coloured("red"), 0.3), ("swap_anything", keeps_the_rest(30), 0.95),
+    ("move_anything", keeps(26, 0), 1), ("move_anything", coloured("cyan"), 0.5),
+    ("expand_anything", coloured("blue"), 0.5),
+    ("composition", keeps(26, 0), 1), ("composition", coloured("red"), 0.3),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "effect", "least"), EFFECTS)
+def test_a_recipe_does_what_it_says(name: str, effect: Callable[[Made], float], least: float) -> None:
+    made = rendered(name)
+    assert not made.warnings
+    assert effect(made) >= least
+
+
+def test_every_built_task_has_a_recipe_that_is_judged() -> None:
+    built = {SAME.get(row.name, row.name) for row in TASKS.values() if row.built}
+    assert built <= {name for name, _, _ in EFFECTS} | {"layout_bbox"}
+    assert all((RECIPES / f"{name}.yaml").is_file() for name in built)
