@@ -9,7 +9,7 @@ import torch
 from tests.clips import SIZE, scene
 from tests.tiny import SPEC, tiny_pipeline
 from vacestream.encode import between
-from vacestream.inputs import prompt_at
+from vacestream.passes import steering
 from vacestream.plan import make_plan
 from vacestream.recipe import load_recipe
 from vacestream.stream import new_stream
@@ -61,8 +61,9 @@ def test_a_recipe_fades_over_as_many_chunks_as_it_says(blend):
     said = {"prompt": "a", "length": "93f", "output": "o.mp4"}
     change = {"at": "3 chunks", "prompt": "b", "blend": blend, "blend_by": "slerp"}
     plan = make_plan(load_recipe({**said, "timeline": change}), media=False)
-    told = [prompt_at(plan, chunk) for chunk in range(7)]
-    assert [prompt for prompt, _ in told] == ["a"] * 3 + ["b"] * 4
-    shares = {i: fading.share for i, (_, fading) in enumerate(told) if fading}
+    steer = steering(plan)
+    told = [steer(chunk) for chunk in plan.chunks()]
+    assert [one.prompt for one in told[:7]] == ["a"] * 3 + ["b"] * 4
+    shares = {i: one.fading.share for i, one in enumerate(told) if one.fading}
     assert shares == pytest.approx({3: 1 / 3, 4: 2 / 3})
-    assert told[3][1] == Fading("a", pytest.approx(1 / 3), "slerp")
+    assert told[3].fading == Fading("a", pytest.approx(1 / 3), "slerp")

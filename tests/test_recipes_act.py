@@ -140,7 +140,7 @@ def grows(seed: int) -> Callable[[Made], float]:
 
     def measured(made: Made) -> float:
         assert made.plan.framing is not None
-        top, left, bottom, right = made.plan.framing.inside
+        top, left, bottom, _ = made.plan.framing.inside
         out = made.frames.astype(float)
         cut = np.s_[1:, top:bottom] if not made.plan.framing.inner else np.s_[1:]
         if made.plan.framing.inner:
@@ -159,11 +159,11 @@ def _wider(region: np.ndarray, reach: int) -> np.ndarray:
 
 
 EFFECTS: tuple[tuple[str, Callable[[Made], float], float], ...] = (
-    ("depth", follows(22), 0.4), ("depth", coloured("yellow"), 0.2),
+    ("depth", follows(22), 0.4), ("depth", coloured("yellow"), 0.1),
     ("scribble", follows(28), 0.4), ("scribble", coloured("purple"), 0.5),
     ("pose", follows(30), 0.4), ("pose", coloured("green"), 0.5),
     ("flow", follows(30), 0.3), ("flow", coloured("red"), 0.5),
-    ("canny", follows(14), 0.3), ("gray", follows(26), 0.4), ("plain", follows(26), 0.4),
+    ("canny", follows(14), 0.3), ("gray", follows(26), 0.3), ("plain", follows(26), 0.3),
     ("layout_track", follows(30), 0.3),
     ("firstframe", keeps(30, 0), 1), ("firstframe", goes_on(30, 1, 2), 14),
     ("lastframe", keeps(30, 32), 1), ("lastframe", goes_on(30, 31, 30), 10),
@@ -180,12 +180,12 @@ EFFECTS: tuple[tuple[str, Callable[[Made], float], float], ...] = (
     ("maskbboxtrack", coloured("green"), 0.3),
     ("outpainting", keeps_inside(30), 1), ("outpainting", grows(30), 3),
     ("outpainting_inner", keeps_inside(27), 1), ("outpainting_inner", grows(27), 3),
-    ("reference", coloured("cyan"), 0.5), ("reference_anything", coloured("red"), 0.1),
+    ("reference", coloured("cyan"), 0.5), ("reference_anything", coloured("cyan"), 0.5),
     ("animate_anything", follows(30), 0.3), ("animate_anything", coloured("red"), 0.5),
     ("swap_anything", coloured("red"), 0.3), ("swap_anything", keeps_the_rest(30), 0.95),
     ("move_anything", keeps(26, 0), 1), ("move_anything", coloured("cyan"), 0.5),
     ("expand_anything", coloured("blue"), 0.5),
-    ("composition", keeps(26, 0), 1), ("composition", coloured("red"), 0.3),
+    ("composition", keeps(26, 0), 1), ("composition", follows(26), 0.3),
 )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ extend: {firstframe: a.png, keyframes: [{at: 1s, image: input}]}
 context_scale: 0.5
 strength: 0.5
 steps: 8
-timeline: {at: 2s, prompt: y, context_scale: 0.5, references: [], controls: [depth], mask: null}
+timeline: {at: 2s, prompt: y, context_scale: 0.5, references: [], controls: [depth], mask: none}
 output:
   - {path: a.mp4, crf: 20, save: [sheet, control, mask], audio: m.mp3, size: 640x480, fps: 9/2}
   - {path: b.mp4, codec: h265}

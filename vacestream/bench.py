@@ -20,8 +20,8 @@ import torch
 
 from vacestream.condition import make_vcus
 from vacestream.errors import RecipeError
-from vacestream.passes import open_passes, steering
 from vacestream.models.device import hardware, synchronize, take_peak_memory
+from vacestream.passes import open_passes, steering
 from vacestream.plan import Plan
 from vacestream.run import load_stream
 from vacestream.stream import Stream, new_stream

@@ -35,11 +35,16 @@ def told(recipe: Recipe, switches: Iterable[Switch] = ()) -> tuple[Told, ...]:
         given: dict[str, Any] = {"frame": switch.frame, "chunk": switch.chunk}
         for key in set(switch.keys) & set(STEERED):
             value = getattr(change, key)
-            given[key] = NONE[key] if value is None else value
+            given[key] = NONE[key] if value is None or _is_off(value) else value
         now = replace(now, **given)
         found.append(now)
     starts = {one.chunk: one for one in found}  # a change at the very start replaces what was said
     return tuple(starts.values())
+
+
+def _is_off(value: Any) -> bool:
+    """Whether `mask: none` takes the region away."""
+    return isinstance(value, Mask) and value.mask == "none"
 
 
 def streams(recipe: Recipe) -> tuple[Control, ...]:

@@ -14,7 +14,7 @@ from vacestream.encode import MaskTime, pool_masks
 from vacestream.errors import InputError
 from vacestream.frames import to_pixels
 from vacestream.timeline import Chunk, first_frame
-from vacestream.vcu import VCU, Fading, Layer
+from vacestream.vcu import VCU, Ahead, Fading, Layer
 
 
 class FrameSource(Protocol):
@@ -56,6 +56,7 @@ class Steering:
     strength: float = 1.0
     negative_prompt: str = ""
     fading: Fading | None = None
+    ahead: tuple[Ahead, ...] = ()
     scales: tuple[float, ...] | None = None
     """Of each pass, if they are not the passes' own."""
 
@@ -114,6 +115,7 @@ def make_vcus(
                 fading=steering.fading,
                 negative_prompt=steering.negative_prompt,
                 kept=kept,
+                ahead=steering.ahead,
             ),
         )
         if chunk.end is not None and chunk.end <= chunk.stop:

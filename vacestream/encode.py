@@ -17,7 +17,12 @@ from vacestream.models.conditions import Condition, Context, Source
 from vacestream.models.vace import ContextAdapter, References
 from vacestream.source import NoiseRule, SteadyRule
 from vacestream.timeline import Chunk, first_frame
-from vacestream.vcu import VCU, Layer
+from vacestream.vcu import VCU, Ahead, Layer
+
+BEFORE = 4
+"""Latents of gray before an anchor that is encoded ahead of time: the encoder has settled."""
+AHEAD = 1000
+"""Where the noise of anchors begins among that of references."""
 
 MaskTime = Literal["group", "nearest", "union"]
 
@@ -60,6 +65,7 @@ class EncodeState:
     """Of `pictures`, which are compared by identity."""
     source: tuple[PixelEncoder, NoiseRule] | None = None
     """Of the footage that chunks start from."""
+    ahead: list[tuple[Ahead, References]] = field(default_factory=list)
     footage: PixelEncoder | None = None
     """The encoder of what is kept."""
     made_before: Tensor | None = None
@@ -130,8 +136,19 @@ class Encode:
             prompt = self._prompt(vcu, state)
             source = self._source(chunk, vcu, state)
             negative = self.embed_prompt(vcu.negative_prompt) if self.guided else None
-            held, plain = self._held(chunk, vcu, state), vcu.is_plain()
-            yield Condition(chunk, prompt, contexts, references, source, negative, vcu.kept, held, plain)
+            ahead = self._ahead(chunk, vcu, state) if contexts else ()
+            yield Condition(
+                chunk,
+                prompt,
+                contexts,
+                references,
+                source,
+                negative,
+                vcu.kept,
+                ahead,
+                self._held(chunk, vcu, state),
+                vcu.is_plain(),
+            )
 
     def _contexts(
         self, chunk: Chunk, vcu: VCU, state: EncodeState, adapter: ContextAdapter | None
@@ -163,6 +180,24 @@ class Encode:
         rule.strength = vcu.strength
         latents = self.as_source(encoder.push(vcu.source))
         return Source(latents, *rule.push(vcu.source))
+
+    def _ahead(self, chunk: Chunk, vcu: VCU, state: EncodeState) -> tuple[tuple[int, References], ...]:
+        """Anchors to come, each encoded once, behind gray, as if it stood alone in its video."""
+        known = {anchor.latent: references for anchor, references in state.ahead}
+        state.ahead = [(anchor, known.get(anchor.latent) or self._anchor(anchor)) for anchor in vcu.ahead]
+        return tuple((anchor.latent - chunk.first_latent, made) for anchor, made in state.ahead)
+
+    def _anchor(self, anchor: Ahead) -> References:
+        size = anchor.frames.shape[2], anchor.frames.shape[3]
+        inactive, reactive = self.new_encoder(), self.new_encoder()
+        for encoder in (inactive, reactive):
+            encoder.push_neutral(first_frame(BEFORE), size)
+        middle = anchor.masks[len(anchor.masks) // 2][None]
+        latents = encode_layer(Layer(anchor.frames, anchor.masks, middle), inactive, reactive)
+        stride = size[0] // latents.shape[2]
+        clean = latents[: (latents.shape[0] - stride**2) // 2].transpose(0, 1)
+        noise = self.reference_noise(AHEAD + anchor.latent, tuple(clean.shape[1:]))
+        return References(clean, noise[None].to(clean), told=latents[None])
 
     def _held(self, chunk: Chunk, vcu: VCU, state: EncodeState) -> tuple[Tensor, Tensor] | None:
         """Latents of the kept footage, and the cells that are kept in all of their frames and neighbours."""

@@ -233,7 +233,7 @@ class Denoiser:
         assert state.text is not None
         times = torch.full((1, x.shape[1]), timestep, device=x.device)
         contexts, references = condition.contexts, condition.references
-        hints = list(hints_at(timestep, self.model, state.text, contexts, references, step))
+        hints = list(hints_at(timestep, self.model, state.text, contexts, references, step, condition.ahead))
         flow = self.model(x[None], times, state.text, state.cache, hints, write_only=write_only)
         if self.trace is not None and flow is not None:
             self.trace(kind, condition.chunk.index, flow)

@@ -53,12 +53,20 @@ def named_media(recipe: Recipe) -> list[tuple[Key, str]]:
         named += [(("controls", i, "from"), control.from_), (("controls", i, "video"), control.video)]
         named += [(("controls", i, "track", "mask"), control.track.mask if control.track else None)]
     named += [(("mask", "mask"), recipe.mask.mask if recipe.mask else None)]
+    for i, change in enumerate(recipe.timeline):
+        key: Key = ("timeline", i)
+        named += [
+            ((*key, "references", j, "image"), one.image) for j, one in enumerate(change.references or ())
+        ]
+        for j, one in enumerate(change.controls or ()):
+            named += [((*key, "controls", j, "from"), one.from_), ((*key, "controls", j, "video"), one.video)]
+        named += [((*key, "mask", "mask"), change.mask.mask if change.mask else None)]
     if recipe.extend:
         named += [(anchor_key(name), where) for name, where in recipe.extend.anchors.items()]
         named += [
             (("extend", "keyframes", i, "image"), k.image) for i, k in enumerate(recipe.extend.keyframes)
         ]
-    return [(key, where) for key, where in named if where and where != "input"]
+    return [(key, where) for key, where in named if where and where not in ("input", "none")]
 
 
 def seconds(recipe: Recipe, key: Key, time: Time | None, fps: Fraction) -> Fraction | None:

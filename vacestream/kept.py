@@ -32,7 +32,7 @@ def open_kept(plan: Plan, stack: ExitStack) -> tuple[Source, Source] | None:
         return None
     footage, white = _of_input(plan, stack, masked=masked)
     spans = [(one.start, one.stop, anchor_frames(plan, one, stack)) for one in plan.anchors]
-    kept = [(one.start, one.stop, _anchor_mask(plan, one)) for one in plan.anchors]
+    kept = [(one.start, one.stop, anchor_mask(plan, one)) for one in plan.anchors]
     return Overlaid(footage, spans), Overlaid(white, kept)
 
 
@@ -112,7 +112,7 @@ class Doubt:
         return frames
 
 
-def _anchor_mask(plan: Plan, anchor: Anchor) -> Source:
+def anchor_mask(plan: Plan, anchor: Anchor) -> Source:
     """What is made anew in the frames of an anchor: around the input, nothing of a file."""
     assert plan.size is not None
     assert plan.fps is not None

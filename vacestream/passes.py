@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache
 
+from vacestream.ahead import anchors_ahead
 from vacestream.annotators import annotator
 from vacestream.annotators.outline import Outline
 from vacestream.annotators.stream import Annotated
@@ -61,10 +62,11 @@ def steering(plan: Plan) -> Callable[[Chunk], Steering]:
         held[told.chunk] = Steering(
             told.prompt, references, told.context_scale, strength, negative, scales=scales
         )
+    ahead = anchors_ahead(plan)
 
     def steer(chunk: Chunk) -> Steering:
         now = held[max(start for start in held if start <= chunk.index)]
-        return replace(now, fading=fading_at(plan, chunk.index))
+        return replace(now, fading=fading_at(plan, chunk.index), ahead=ahead(chunk))
 
     return steer
 

@@ -16,11 +16,11 @@ import numpy as np
 from vacestream.condition import make_vcus
 from vacestream.errors import InputError, RecipeError
 from vacestream.events import Event, Report, warnings_reported
-from vacestream.passes import open_passes, steering
 from vacestream.media.sources import Source, open_source
 from vacestream.moments import frame_at
 from vacestream.needs import parts_left_out
 from vacestream.outputs import Outputs
+from vacestream.passes import open_passes, steering
 from vacestream.plan import Plan
 from vacestream.recipe.values import parse_span
 from vacestream.room import memory_told

@@ -106,9 +106,10 @@ class StepBatch:
         return replace(one, step=step, sample=one.schedule.renoise(x0, fresh, step))
 
     def _hints(self, one: InFlight) -> list[Hints]:
-        condition, model = one.condition, self.denoiser.model
-        references = condition.references
-        return [*hints_at(one.timestep, model, one.text, condition.contexts, references, one.step)]
+        asked, model = one.condition, self.denoiser.model
+        return [
+            *hints_at(one.timestep, model, one.text, asked.contexts, asked.references, one.step, asked.ahead)
+        ]
 
 
 class JoinedText(Text):

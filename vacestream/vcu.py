@@ -50,6 +50,16 @@ class Fading:
 
 
 @dataclass(frozen=True)
+class Ahead:
+    """A latent with an anchor that is still to come."""
+
+    latent: int
+    """Its place in the video."""
+    frames: Tensor  # [4 3 H W], mid-gray where nothing is given
+    masks: Tensor  # [4 1 H W]
+
+
+@dataclass(frozen=True)
 class VCU:
     """What one chunk is asked to be."""
 
@@ -69,6 +79,9 @@ class VCU:
     """What guidance leads away from, in rows that have it."""
     kept: tuple[Tensor, Tensor] | None = None
     """Pixels [T 3 H W], and the share [T 1 H W] of what is made in the output; where it is 0 they stay."""
+
+    ahead: tuple[Ahead, ...] = ()
+    """Anchors that later chunks will show; the same objects from chunk to chunk."""
 
     def __post_init__(self) -> None:
         if self.references and not self.layers:

@@ -8,8 +8,19 @@ from torch import Tensor
 
 from vacestream.models.schedule import NUM_TRAIN_STEPS
 from vacestream.models.transformer import CausalWan, Text
-from vacestream.models.vace import ContextAdapter, ContextHints, References, encode_references
+from vacestream.models.vace import (
+    KV,
+    ContextAdapter,
+    ContextHints,
+    References,
+    encode_references,
+    joined,
+    later,
+)
 from vacestream.timeline import Chunk
+
+FARTHEST = 20
+"""Latents between two tokens of the clips that the weights have seen."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +71,8 @@ class Condition:
     """What guidance leads away from, like `prompt`."""
     kept: tuple[Tensor, Tensor] | None = None
     """Pixels [T 3 H W], and the share [T 1 H W] of what is made in the output; where it is 0 they stay."""
+    ahead: tuple[tuple[int, References], ...] = ()
+    """Anchors to come: how many latents after the first of this chunk, and each as a reference."""
     held: tuple[Tensor, Tensor] | None = None
     """Latents [c f h w] of kept footage, and the cells [1 f h w] that keep them."""
     is_plain: bool = False
@@ -73,6 +86,7 @@ def hints_at(
     contexts: Sequence[Context],
     references: References | None,
     step: int | None = None,
+    ahead: Sequence[tuple[int, References]] = (),
 ) -> Iterator[ContextHints]:
     """The hint streams of a model call at this timestep, without those of no weight.
 
@@ -85,12 +99,15 @@ def hints_at(
             continue
         scale = float(weight[0]) if bool((weight == weight[0]).all()) else weight[:, None, None]
         scale = scale if isinstance(scale, float) else scale.to(context.latents.device)
+        sets: list[list[KV]] = []
+        count = 0
         if references is not None and (owed * weight).any():
-            owed = owed * (weight == 0)
-            kv = references_at(timestep, model, text, context.adapter, references)
-            yield ContextHints(context.adapter, context.latents[None], scale, kv, len(references))
-        else:
-            yield ContextHints(context.adapter, context.latents[None], scale)
+            owed, count = owed * (weight == 0), len(references)
+            sets.append(references_at(timestep, model, text, context.adapter, references))
+        for distance, anchor in ahead:
+            kv = references_at(timestep, model, text, context.adapter, anchor)
+            sets.append([later(one, count + min(distance, FARTHEST)) for one in kv])
+        yield ContextHints(context.adapter, context.latents[None], scale, joined(sets), count)
 
 
 def _weights(contexts: Sequence[Context], step: int | None) -> list[Tensor]:

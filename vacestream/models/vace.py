@@ -83,6 +83,8 @@ class References:
     kv: dict[tuple[nn.Module, float], list[KV]] = field(default_factory=dict)
     """(adapter, timestep) -> K/V of each context block, under `text`."""
     text: Text | None = None
+    told: Tensor | None = None
+    """[1 ctx r h w]: their context, if it is not that of references."""
 
     def __len__(self) -> int:
         return len(self.latents)
@@ -100,9 +102,27 @@ class References:
 
     def context(self, channels: int) -> Tensor:
         """[1 ctx r h w]: the reference as inactive part, zero latents as reactive part, mask 0 = keep."""
+        if self.told is not None:
+            return self.told
         clean = rearrange(self.latents, "r c h w -> 1 c r h w")
         rest = clean.new_zeros(1, channels - clean.shape[1], *clean.shape[2:])
         return torch.cat([clean, rest], dim=1)
+
+
+def later(kv: KV, time: int) -> KV:
+    """K/V of a latent that was roped at time 0, as if it stood at another."""
+    k, v = kv
+    return apply_rope(k, make_rope((time,), 1, 1, k.shape[-1], k.device)), v
+
+
+def joined(sets: "list[list[KV]]") -> "list[KV] | None":
+    """K/V of several sets, block by block; None of none."""
+    if len(sets) < 2:
+        return sets[0] if sets else None
+    blocks = zip(*sets, strict=True)
+    return [
+        (torch.cat([k for k, _ in block], dim=1), torch.cat([v for _, v in block], dim=1)) for block in blocks
+    ]
 
 
 def encode_references(

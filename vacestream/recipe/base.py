@@ -51,8 +51,8 @@ class OneOrMoreArrays(OneOrMore):
     """A list of lists in which one inner list may stand alone: boxes, points."""
 
     def listed(self, value: Any) -> Any:
-        rows = list | tuple | Box | Point
-        alone = isinstance(value, list | tuple) and value and not isinstance(value[0], rows)
+        inner = (list, tuple, Box, Point)
+        alone = isinstance(value, list | tuple) and value and not isinstance(value[0], inner)
         return [value] if alone or not isinstance(value, list | tuple) else list(value)
 
 

@@ -278,7 +278,7 @@ class Change(Model):
     controls: Annotated[tuple[Control, ...], OneOrMore()] | None = None
     """The signals from here."""
     mask: Mask | None = None
-    """The region from here."""
+    """The region from here; none, where all is made anew from here."""
     context_scale: Scale | None = None
     """The strength of all that VACE adds, from here."""
     strength: Ratio | None = None
