@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from fractions import Fraction
 from functools import cache
 
 from vacestream.ahead import anchors_ahead
-from vacestream.annotators import annotator
+from vacestream.annotators import ANNOTATORS, annotator
+from vacestream.annotators.kept import Taken, kept
 from vacestream.annotators.outline import Outline
 from vacestream.annotators.stream import Annotated
 from vacestream.changes import plain, streams
@@ -27,16 +29,16 @@ from vacestream.vcu import Fading
 
 def open_passes(plan: Plan, stack: ExitStack) -> list[Pass]:
     """A pass a control, what is kept around each; and one for what no control carries."""
-    kept, mask = open_kept(plan, stack) or (None, None)
+    footage, mask = open_kept(plan, stack) or (None, None)
     feather = max((one.mask.feather for one in plan.told if one.mask), default=0)
     passes = []
     for control in streams(plan.recipe):
         source, steps = _open_control(plan, control, stack), control.steps
         span = _frames(plan, control.frames) if control.frames else None
         acts = (steps.first, steps.last) if steps else None
-        passes.append(Pass(source, kept, mask, control.scale, span, acts, feather=feather))
+        passes.append(Pass(source, footage, mask, control.scale, span, acts, feather=feather))
     if has_rest(plan):
-        passes.append(Pass(None, kept, mask, rest=True, feather=feather))
+        passes.append(Pass(None, footage, mask, rest=True, feather=feather))
     return passes
 
 
@@ -117,13 +119,38 @@ def _signal(plan: Plan, control: Control, stack: ExitStack) -> Source:
         return framed(plan, Annotated(_white(plan), made), WHITE)
     if control.track is not None:
         return Annotated(open_region(plan, control.track, stack), Outline())
-    if control.from_ is not None:
-        source, own = open_file(plan, control.from_, stack, signal=signal), False
+
+    def footage() -> Source:
+        if control.from_ is not None:
+            return open_file(plan, control.from_, stack, signal=signal)
+        return open_footage(plan, stack, signal)
+
+    if signal is not None:
+        source = footage()
     else:
-        source, own = open_footage(plan, stack, signal), True
-    if signal is None:
-        source = Annotated(source, annotator(control.signal))
-    return framed(plan, source, GRAY) if own else source
+        row = ANNOTATORS[control.signal]
+        taken = _taken(plan, control)
+        source = kept(row, row.parameters(), taken, lambda: Annotated(footage(), annotator(control.signal)))
+        stack.callback(source.close)
+    return framed(plan, source, GRAY) if control.from_ is None else source
+
+
+def _taken(plan: Plan, control: Control) -> Taken:
+    """The frames that a signal is made from."""
+    given = plan.recipe.input if control.from_ is None else None
+    size = plan.framing.size if plan.framing and given else plan.size
+    assert size is not None
+    assert plan.fps is not None
+    return Taken(
+        control.from_ or (given.path if given else ""),
+        size,
+        plan.fps,
+        plan.num_frames,
+        start=(plan.seconds(given.start) if given else None) or Fraction(0),
+        end=plan.seconds(given.end) if given else None,
+        fit=plan.recipe.fit,
+        at_end=(given.at_end if given else None) or "stop",
+    )
 
 
 def _white(plan: Plan) -> Source:

@@ -83,6 +83,16 @@ class Plan:
         return told(self.recipe, self.switches)
 
     @property
+    def num_references(self) -> int:
+        """The most at a time."""
+        return max(len(one.references) for one in self.told)
+
+    @property
+    def has_context(self) -> bool:
+        """Whether VACE acts at some time."""
+        return _has_context(self.task, self.told)
+
+    @property
     def makers(self) -> tuple[tuple[str, str], ...]:
         """The signal of each control, and what makes it."""
         return tuple((control.signal, maker(self.recipe, control).words) for control in streams(self.recipe))
@@ -169,13 +179,13 @@ def make_plan(recipe: Recipe, *, media: bool = True, built: bool = True) -> Plan
     if fps is not None and num_frames is not None:
         refuse_short(recipe, footage, fps, num_frames)
     changes = tuple(switches(recipe, spec, fps, num_frames))
-    context = task != "T2V"
+    held = told(recipe, changes)
     needs = size and memory(
         spec,
         size,
         dtype_of(recipe.precision, recipe.device),
-        num_references=len(recipe.references),
-        context=context,
+        num_references=max(len(one.references) for one in held),
+        context=_has_context(task, held),
     )
     made = targets(recipe, task)
     refuse_silent(recipe, made, media=media)
@@ -185,6 +195,10 @@ def make_plan(recipe: Recipe, *, media: bool = True, built: bool = True) -> Plan
     return Plan(
         recipe, spec, task, size, fps, num_frames, changes, made, needs, why, kept, placed, tuple(refusals)
     )
+
+
+def _has_context(task: str, held: tuple[Told, ...]) -> bool:
+    return task != "T2V" or any(one.references or one.controls or one.mask for one in held)
 
 
 def _refusals(recipe: Recipe) -> list[str]:

@@ -58,8 +58,7 @@ def estimate(plan: Plan, dtype: str, size: tuple[int, int] | None = None) -> Mem
     """What the plan needs in these numbers, or at another (height, width)."""
     size = size or plan.size
     assert size is not None
-    num_references = len(plan.recipe.references)
-    return memory(plan.spec, size, dtype, num_references=num_references, context=plan.task != "T2V")
+    return memory(plan.spec, size, dtype, num_references=plan.num_references, context=plan.has_context)
 
 
 def fitting(plan: Plan, dtype: str, free: int) -> list[Advice]:

@@ -39,7 +39,7 @@ class Footage:
     def make(self) -> Source:
         self.made += 1
         source = open_source(self.path, size=self.taken.size, fps=self.taken.fps)
-        return Annotated(source, annotator("flow"), ROW.lead)
+        return Annotated(source, annotator("flow"))
 
     def signal(self, *sizes: int, **other: Any) -> np.ndarray:
         """The signal as it comes, read in pieces of these sizes, then closed."""

@@ -62,7 +62,7 @@ def test_a_time_that_is_none_is_refused(older: str, capsys: pytest.CaptureFixtur
 
 def test_annotate_and_render_share_what_is_kept(dance: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from vacestream.annotators.flow import Flow
-    from vacestream.inputs import open_passes
+    from vacestream.passes import open_passes
     from vacestream.plan import make_plan
     from vacestream.recipe import load_recipe
 
