@@ -4,7 +4,6 @@ Prints a line a recipe: its task, its seconds, its warnings; exits with 1 if one
 """
 
 import argparse
-import functools
 import sys
 import time
 from pathlib import Path
@@ -23,7 +22,6 @@ def main() -> int:
     parser.add_argument("--set", action="append", default=[], help="a.b=c, of every recipe")
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
-    run.load_pipeline = functools.cache(run.load_pipeline)  # weights are loaded once
     found = [sorted(path.glob("*.yaml")) if path.is_dir() else [path] for path in asked.recipes]
     went_well = [rendered(file, asked.out, asked.set) for files in found for file in files]
     return 0 if all(went_well) else 1

@@ -75,7 +75,8 @@ def rendered(name: str) -> Made:
 @pytest.fixture(autouse=True, scope="module")
 def _weights_are_loaded_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "load_pipeline", functools.cache(run.load_pipeline))
+        load = functools.cache(run.load_pipeline)
+        patch.setattr(run, "load_pipeline", lambda spec, device, dtype, *_: load(spec, device, dtype))
         patch.setenv(
             "PYTEST_GALLERY", os.environ.get("PYTEST_GALLERY") or str(tmp_path_factory.mktemp("made"))
         )
