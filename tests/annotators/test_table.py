@@ -22,10 +22,10 @@ NEEDED: dict[str, dict[str, Any]] = {
     "layout_bbox": {"boxes": BOXES},
     "mask": {"mask": "mask.png"},
     "bbox": {"bbox": [3, 5, 40, 44]},
-    "bboxtrack": {"bbox": [3, 5, 40, 44], "at": "4f"},
-    "masktrack": {"mask": "mask.png"},
-    "maskbboxtrack": {"mask": "mask.png", "at": "2f"},
-    "layout_track": {"bbox": [3, 5, 40, 44]},
+    "bboxtrack": {"bbox": [42, 13, 67, 38]},
+    "masktrack": {"mask": "sprites:7"},
+    "maskbboxtrack": {"mask": "sprites:7"},
+    "layout_track": {"bbox": [42, 13, 67, 38]},
 }
 BUILT = [row for row in (*ANNOTATORS.values(), *MASKS.values()) if row.built]
 each_row = pytest.mark.parametrize("row", BUILT, ids=lambda row: row.name)
