@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.tiny import tiny_pipeline
-from vacestream import run
+from vacestream import loading, run
 from vacestream.errors import ModelError, OutputError
 from vacestream.events import Event
 from vacestream.media.sinks import open_sink
@@ -21,7 +21,7 @@ from vacestream.recipe import load_recipe
 def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     """A tiny edit of 12 frames that saves what goes in."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(run, "load_pipeline", lambda *_: tiny_pipeline())
+    monkeypatch.setattr(loading, "load_pipeline", lambda **_: tiny_pipeline())
     sink = open_sink("clip.mkv", (32, 32), Fraction(8))
     sink.write(np.random.default_rng(1).integers(0, 256, (12, 32, 32, 3), dtype=np.uint8))
     sink.close()

@@ -11,7 +11,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from vacestream import cli, run
+from vacestream import cli, loading
 from vacestream.annotators import annotator
 from vacestream.errors import OutputError, RecipeError
 from vacestream.events import Event
@@ -57,11 +57,11 @@ def given() -> np.ndarray:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A clip without loss and a tall picture; nothing can be loaded."""
 
-    def fail(*_: Any) -> None:
+    def fail(**_: Any) -> None:
         raise AssertionError("weights are loaded")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(run, "load_pipeline", fail)
+    monkeypatch.setattr(loading, "load_pipeline", fail)
     sink = open_sink("clip.mkv", (SIDE, SIDE), Fraction(8))
     sink.write(footage())
     sink.close()

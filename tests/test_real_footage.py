@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
-import vacestream.run as line
+import vacestream.loading as line
 from vacestream import cli
 from vacestream.media.images import read_image
 from vacestream.media.probe import probe
@@ -51,9 +51,9 @@ def made(footage: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(said))
     loaded: list[Pipeline] = []
 
-    def load_once(*args: Any) -> Pipeline:
+    def load_once(**asked: Any) -> Pipeline:
         if not loaded:
-            loaded.append(load_pipeline(*args))
+            loaded.append(load_pipeline(**asked))
         return loaded[0]
 
     with pytest.MonkeyPatch.context() as patch:

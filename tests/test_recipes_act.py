@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vacestream import run
+from vacestream import loading, run
 from vacestream.annotators import TASKS
 from vacestream.events import Event
 from vacestream.media.sources import open_source
@@ -75,8 +75,8 @@ def rendered(name: str) -> Made:
 @pytest.fixture(autouse=True, scope="module")
 def _weights_are_loaded_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        load = functools.cache(run.load_pipeline)
-        patch.setattr(run, "load_pipeline", lambda spec, device, dtype, *_: load(spec, device, dtype))
+        load = functools.cache(loading.load_pipeline)
+        patch.setattr(loading, "load_pipeline", lambda spec, device, dtype, **_: load(spec, device, dtype))
         patch.setenv(
             "PYTEST_GALLERY", os.environ.get("PYTEST_GALLERY") or str(tmp_path_factory.mktemp("made"))
         )

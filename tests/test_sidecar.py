@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.tiny import tiny_pipeline
-from vacestream import cli, run, sidecar
+from vacestream import cli, loading, sidecar
 from vacestream.errors import ModelError
 from vacestream.media.sinks import open_sink
 from vacestream.media.sources import open_source
@@ -52,7 +52,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     weights = tmp_path / "tiny.safetensors"
     weights.write_bytes(b"weights")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(run, "load_pipeline", lambda *_: tiny_pipeline())
+    monkeypatch.setattr(loading, "load_pipeline", lambda **_: tiny_pipeline())
     monkeypatch.setattr(sidecar, "find", lambda *_, **__: ({"vace": Found(weights)}, {}))
     return tmp_path
 
@@ -141,10 +141,10 @@ def test_outputs_that_differ_only_in_their_ending_share_one_sidecar(tiny: Path) 
 
 
 def test_a_render_that_fails_leaves_no_sidecar(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: Any) -> None:
+    def fail(**_: Any) -> None:
         raise ModelError("none")
 
-    monkeypatch.setattr(run, "load_pipeline", fail)
+    monkeypatch.setattr(loading, "load_pipeline", fail)
     assert render("recipes/dog.yaml") == 4
     assert not (job / "out.json").exists()
 

@@ -20,10 +20,10 @@ import torch
 
 from vacestream.condition import make_vcus
 from vacestream.errors import RecipeError
+from vacestream.loading import load_stream
 from vacestream.models.device import hardware, synchronize, take_peak_memory
 from vacestream.passes import open_passes, steering
 from vacestream.plan import Plan
-from vacestream.run import load_stream
 from vacestream.stream import Stream, new_stream
 from vacestream.timing import Timing
 

@@ -16,6 +16,7 @@ import numpy as np
 from vacestream.condition import make_vcus
 from vacestream.errors import InputError, RecipeError
 from vacestream.events import Event, Report, warnings_reported
+from vacestream.loading import Weights, load_stream
 from vacestream.media.sources import Source, open_source
 from vacestream.moments import frame_at
 from vacestream.needs import parts_left_out
@@ -24,7 +25,6 @@ from vacestream.passes import open_passes, steering
 from vacestream.plan import Plan
 from vacestream.recipe.values import parse_span
 from vacestream.room import memory_told
-from vacestream.run import Weights, load_stream
 from vacestream.sidecar import Recorder
 from vacestream.stream import Stream
 from vacestream.targets import Target, beside, suffixed

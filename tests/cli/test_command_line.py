@@ -66,9 +66,10 @@ def line(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
             for file in target.files:
                 Path(file).write_text("video")
 
-    module = type(sys)("vacestream.run")
-    module.render, module.Weights = render, object  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "vacestream.run", module)
+    line, loading = type(sys)("vacestream.run"), type(sys)("vacestream.loading")
+    line.render, loading.Weights = render, object  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "vacestream.run", line)
+    monkeypatch.setitem(sys.modules, "vacestream.loading", loading)
     return rendered
 
 

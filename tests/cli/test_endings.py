@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-import vacestream.run as line
+import vacestream.loading as line
 from tests.tiny import tiny_pipeline
 from vacestream import cli
 from vacestream.media.probe import probe
@@ -36,7 +36,7 @@ def run(monkeypatch: Patch, capsys: pytest.CaptureFixture[str], tmp_path: Path) 
     """Renders fox.yaml with tiny weights; gives the exit code and what stderr got."""
     monkeypatch.chdir(tmp_path)
     Path("fox.yaml").write_text(f"prompt: a fox\nlength: {FRAMES}f\nsize: 32x32\noutput: fox.mkv\n")
-    monkeypatch.setattr(line, "load_pipeline", lambda *_: tiny_pipeline())
+    monkeypatch.setattr(line, "load_pipeline", lambda **_: tiny_pipeline())
 
     def run(*options: str) -> tuple[int, str]:
         code = cli.run(["render", "fox.yaml", *options])
@@ -48,7 +48,7 @@ def run(monkeypatch: Patch, capsys: pytest.CaptureFixture[str], tmp_path: Path) 
 @pytest.fixture
 def unloaded(monkeypatch: Patch) -> None:
     """Fails where anything is loaded."""
-    monkeypatch.setattr(line, "load_pipeline", lambda *_: pytest.fail("a pipeline was loaded"))
+    monkeypatch.setattr(line, "load_pipeline", lambda **_: pytest.fail("a pipeline was loaded"))
 
 
 def frames_of(name: str) -> int:
@@ -375,10 +375,10 @@ def test_json_ends_with_an_envelope_also_when_it_was_interrupted(
 
 DRIVER = """
 import sys
-import vacestream.run as line
+import vacestream.loading as line
 from tests.tiny import tiny_pipeline
 from vacestream.cli import main
-line.load_pipeline = lambda *_: tiny_pipeline()
+line.load_pipeline = lambda **_: tiny_pipeline()
 main()
 """
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from tests.tiny import CPU, SIZE, randomize
 from vacestream.errors import ModelError
+from vacestream.loading import load_stream
 from vacestream.models.key_maps import WAN_KEYS, original
 from vacestream.models.load import (
     build_adapter,
@@ -24,7 +25,6 @@ from vacestream.models.load import (
 )
 from vacestream.plan import make_plan
 from vacestream.recipe import load_recipe
-from vacestream.run import load_stream
 from vacestream.weights import Found
 
 Pairs = dict[str, tuple[Tensor, Tensor]]

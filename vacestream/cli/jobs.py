@@ -68,7 +68,7 @@ def make_jobs(
 
 def run_jobs(jobs: list[Job], stream: TextIO | None, *, quiet: bool, verbose: bool) -> None:
     """Each job in turn; one that fails does not stop the others, and weights are loaded once."""
-    from vacestream.run import Weights
+    from vacestream.loading import Weights
 
     ends: list[dict[str, Any]] = []
     errors: list[VacestreamError] = []
