@@ -94,7 +94,14 @@ STARTERS: dict[str, Starter] = {
     "layout_bbox": Starter("a thing that moves as boxes say", "layout_bbox", (_PROMPT, *_BOXES, _LENGTH)),
     "layout_track": Starter(
         "the prompt, where a thing of the input is", "layout_track",
-        (_INPUT, _PROMPT, ("controls: {signal: layout_track, track: {label: dog}}", "what is followed")),
+        (
+            _INPUT,
+            _PROMPT,
+            (
+                "controls: {signal: layout_track, track: {mode: bboxtrack, bbox: [25%, 25%, 75%, 75%]}}",
+                "what is followed: what is in this box in the first frame",
+            ),
+        ),
     ),
     **{mode: _mask(mode) for mode in MASKS},
     "outpainting": _outpainting("", "times its width; also up and down", "the input on a larger canvas"),
