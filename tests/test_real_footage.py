@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
-import vacestream.loading as line
-from vacestream import cli
+from vacestream import cli, loading
 from vacestream.media.images import read_image
 from vacestream.media.probe import probe
 from vacestream.media.sources import open_source
@@ -57,7 +56,7 @@ def made(footage: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         return loaded[0]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(line, "load_pipeline", load_once)
+        patch.setattr(loading, "load_pipeline", load_once)
         assert cli.run(["render", "-q", *(str(folder / f"{name}.yaml") for name in CONTROLS)]) == 0
     return folder
 

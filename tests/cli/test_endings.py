@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import torch
 
-import vacestream.loading as line
+import vacestream.run as line
 from tests.tiny import tiny_pipeline
-from vacestream import cli
+from vacestream import cli, loading
 from vacestream.media.probe import probe
 from vacestream.media.sinks import open_sink
 from vacestream.media.sources import open_source
@@ -36,7 +36,7 @@ def run(monkeypatch: Patch, capsys: pytest.CaptureFixture[str], tmp_path: Path) 
     """Renders fox.yaml with tiny weights; gives the exit code and what stderr got."""
     monkeypatch.chdir(tmp_path)
     Path("fox.yaml").write_text(f"prompt: a fox\nlength: {FRAMES}f\nsize: 32x32\noutput: fox.mkv\n")
-    monkeypatch.setattr(line, "load_pipeline", lambda **_: tiny_pipeline())
+    monkeypatch.setattr(loading, "load_pipeline", lambda **_: tiny_pipeline())
 
     def run(*options: str) -> tuple[int, str]:
         code = cli.run(["render", "fox.yaml", *options])
@@ -48,7 +48,7 @@ def run(monkeypatch: Patch, capsys: pytest.CaptureFixture[str], tmp_path: Path) 
 @pytest.fixture
 def unloaded(monkeypatch: Patch) -> None:
     """Fails where anything is loaded."""
-    monkeypatch.setattr(line, "load_pipeline", lambda **_: pytest.fail("a pipeline was loaded"))
+    monkeypatch.setattr(loading, "load_pipeline", lambda **_: pytest.fail("a pipeline was loaded"))
 
 
 def frames_of(name: str) -> int:
@@ -230,8 +230,8 @@ def test_weights_that_are_published_elsewhere_are_named_with_repository_and_file
 ) -> None:
     from vacestream.models.load import load_pipeline
 
-    monkeypatch.setattr(line, "load_pipeline", load_pipeline)
-    monkeypatch.setattr(line, "free_memory", lambda device: 1 << 50)
+    monkeypatch.setattr(loading, "load_pipeline", load_pipeline)
+    monkeypatch.setattr(loading, "free_memory", lambda device: 1 << 50)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     code, err = run("--set", "pipeline=longlive-1.3b", "--set", "size=832x480")
     assert code == 4
@@ -251,7 +251,7 @@ def test_a_folder_in_the_place_of_the_output_exits_with_6(run: Run) -> None:
 def test_missing_weights_exit_with_4_and_are_named(run: Run, monkeypatch: Patch, tmp_path: Path) -> None:
     from vacestream.models.load import load_pipeline
 
-    monkeypatch.setattr(line, "load_pipeline", load_pipeline)
+    monkeypatch.setattr(loading, "load_pipeline", load_pipeline)
     monkeypatch.setattr(places, "files", lambda package: tmp_path / "nowhere")
     code, err = run()
     assert code == 4
@@ -263,7 +263,7 @@ def test_missing_weights_exit_with_4_and_are_named(run: Run, monkeypatch: Patch,
 def test_an_estimate_over_the_device_exits_with_5_before_anything_is_loaded(
     run: Run, monkeypatch: Patch
 ) -> None:
-    monkeypatch.setattr(line, "free_memory", lambda device: 1 << 20)
+    monkeypatch.setattr(loading, "free_memory", lambda device: 1 << 20)
     code, err = run("--set", "size=480x480")
     assert code == 5
     assert "error: out of memory: needs " in err
@@ -375,10 +375,10 @@ def test_json_ends_with_an_envelope_also_when_it_was_interrupted(
 
 DRIVER = """
 import sys
-import vacestream.loading as line
+import vacestream.loading as loading
 from tests.tiny import tiny_pipeline
 from vacestream.cli import main
-line.load_pipeline = lambda **_: tiny_pipeline()
+loading.load_pipeline = lambda **_: tiny_pipeline()
 main()
 """
 

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-import vacestream.loading as line
+import vacestream.run as line
 from tests.cli.test_endings import ROOT, before_chunk, probe_frames, raised
 from tests.tiny import tiny_pipeline
-from vacestream import cli, resume
+from vacestream import cli, loading, resume
 from vacestream.errors import InputError
 from vacestream.media import ffmpeg
 from vacestream.media.sinks import open_sink
@@ -37,7 +37,7 @@ Run = Callable[..., tuple[int, str, str]]
 def run(monkeypatch: Patch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
     """`vacestream render ...` with tiny weights, kept at every chunk: exit code, stdout, stderr."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(line, "load_pipeline", lambda **_: tiny_pipeline())
+    monkeypatch.setattr(loading, "load_pipeline", lambda **_: tiny_pipeline())
     monkeypatch.setattr(resume, "SHARE", 0)
     Path("fox.yaml").write_text(RECIPE)
 
@@ -68,7 +68,7 @@ def left(stem: str = "fox") -> set[str]:
 
 
 def unloaded(monkeypatch: Patch) -> None:
-    monkeypatch.setattr(line, "load_pipeline", lambda **_: pytest.fail("a pipeline was loaded"))
+    monkeypatch.setattr(loading, "load_pipeline", lambda **_: pytest.fail("a pipeline was loaded"))
 
 
 def interrupted(run: Run, *args: str, chunk: int = 1) -> tuple[int, str, str]:
@@ -133,11 +133,11 @@ def test_a_stopped_render_goes_on_and_leaves_the_files_of_one_that_never_stopped
 
 DRIVER = """
 import sys, time
-import vacestream.loading as line
+import vacestream.run as line
 from tests.tiny import tiny_pipeline
-from vacestream import resume
+from vacestream import loading, resume
 from vacestream.cli import main
-line.load_pipeline = lambda **_: tiny_pipeline()
+loading.load_pipeline = lambda **_: tiny_pipeline()
 resume.SHARE = 0
 make = line.make_vcus
 def make_vcus(*args, **kwargs):
@@ -300,7 +300,7 @@ def test_a_matrix_makes_every_job_with_one_pipeline_also_when_one_fails(run: Run
             raise InputError("as it was told")
         return steer(plan)
 
-    monkeypatch.setattr(line, "load_pipeline", lambda **asked: loaded.append(asked) or tiny_pipeline())
+    monkeypatch.setattr(loading, "load_pipeline", lambda **asked: loaded.append(asked) or tiny_pipeline())
     monkeypatch.setattr(line, "steering", steering)
     matrix = ("--matrix", "seed=1..2", "--matrix", "context_scale=0.5,1.0")
     code, out, err = run("fox.yaml", *matrix, "--set", "length=9f", "--json")
@@ -394,7 +394,7 @@ def test_stdout_holds_the_video_and_nothing_else(
     monkeypatch: Patch, capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(line, "load_pipeline", lambda **_: tiny_pipeline())
+    monkeypatch.setattr(loading, "load_pipeline", lambda **_: tiny_pipeline())
     Path("fox.yaml").write_text(RECIPE)
     assert cli.run(["render", "fox.yaml", "-o", "-", "--json"]) == 0
     out, err = capfdbinary.readouterr()

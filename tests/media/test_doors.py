@@ -20,9 +20,8 @@ import pytest
 import yaml
 from PIL import Image
 
-import vacestream.loading as line
 from tests.tiny import tiny_pipeline
-from vacestream import cli
+from vacestream import cli, loading
 from vacestream.media import ffmpeg
 from vacestream.media.probe import probe
 from vacestream.media.sources import open_source
@@ -54,7 +53,7 @@ def render(
 ) -> Render:
     """render(input, **keys): the exit code and what stderr got; the recipe is in the current folder."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(line, "load_pipeline", lambda **_: pipeline)
+    monkeypatch.setattr(loading, "load_pipeline", lambda **_: pipeline)
 
     def render(given: object, **keys: Any) -> tuple[int, str]:
         said = {key: value for key, value in {"input": given, **EDIT, **keys}.items() if value is not None}
