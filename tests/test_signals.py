@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from vacestream.annotators import annotator
+from vacestream.errors import ModelError, RecipeError
 from vacestream.media.sinks import open_sink
 from vacestream.media.sources import open_source
+from vacestream.needs import parts_needed
 from vacestream.passes import open_passes
 from vacestream.plan import make_plan
 from vacestream.recipe import load_recipe
@@ -43,7 +45,10 @@ def control(text: str, sizes: list[int]) -> np.ndarray:
     [
         ("input: a.mp4\ncontrols: flow", "annotated", "OpenCV DIS"),
         ("input: a.mp4\ncontrols: scribble", "annotated", "a fallback without weights"),
-        ("input: a.mp4\ncontrols: depth", "unbuilt", "MiDaS"),
+        ("input: a.mp4\ncontrols: pose", "unbuilt", "DWPose"),
+        ("input: a.mp4\ncontrols: depth", "annotated", "MiDaS"),
+        ("input: a.mp4\ncontrols: {signal: scribble, options: {net: hed}}", "annotated", "HED"),
+        ("input: sprites:3\nlength: 9f\ncontrols: {signal: flow, options: {net: raft}}", "annotated", "RAFT"),
         ("input: sprites:3\nlength: 9f\ncontrols: depth", "exact", "exact, sprites:3 knows it"),
         ("input: sprites:3\nlength: 9f\ncontrols: gray", "annotated", "OpenCV luma"),
         ("length: 9f\ncontrols: {signal: flow, from: sprites:5}", "exact", "sprites:5"),
@@ -69,6 +74,40 @@ def test_a_control_is_made_from_the_footage_a_chunk_at_a_time(clip: np.ndarray, 
 def test_a_control_is_made_from_other_footage(clip: np.ndarray) -> None:
     made = control("size: 64x64\nlength: 5f\ncontrols: {signal: gray, from: clip.mkv}", [5])
     assert (made == annotator("gray")(clip[:5])).all()
+
+
+def test_options_reach_the_annotator(clip: np.ndarray) -> None:
+    text = "input: clip.mkv\nsize: 64x64\ncontrols: {signal: flow, options: {radius: 3, preset: medium}}"
+    assert (control(text, [9, 12]) == annotator("flow", radius=3.0, preset="medium")(clip)).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("{nett: hed}", "r.yaml:1: controls.0: options: nett: unknown key 'nett'; did you mean 'net'?"),
+        ("{net: hedd}", "options: net: 'hedd' is not a net; did you mean 'hed'?"),
+        ("{start: 1s}", "options: start is of the input; write it beside `path:`"),
+    ],
+)
+def test_options_that_a_signal_does_not_have_are_refused(options: str, said: str) -> None:
+    with pytest.raises(RecipeError) as error:
+        load_recipe(f"controls: {{signal: scribble, options: {options}}}\ninput: a.mp4\n", name="r.yaml")
+    assert said in str(error.value)
+
+
+def test_a_signal_needs_the_net_that_its_options_name() -> None:
+    text = "prompt: x\ninput: a.mp4\ncontrols: [depth, {signal: scribble, options: {net: hed}}, flow]\n"
+    nets = [name for name, _ in parts_needed(load_recipe(text)) if name != "sprites"]
+    assert nets == ["midas", "hed"]
+
+
+def test_a_recipe_whose_net_is_missing_names_it(
+    clip: np.ndarray, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("VACESTREAM_MODELS", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "none"))
+    with pytest.raises(ModelError, match=r"dpt_hybrid-midas-501f0c75.pt .*`vacestream models pull midas`"):
+        control("input: clip.mkv\nsize: 64x64\ncontrols: depth", [1])
 
 
 def test_layout_needs_no_footage_and_follows_the_fit_of_the_input(clip: np.ndarray) -> None:

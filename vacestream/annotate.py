@@ -49,9 +49,10 @@ def make_job(name: str, where: str, output: str | None, settings: Mapping[str, s
 
     row = task(name)
     exact = is_exact(name, where) and not settings.keys() - set(SPAN)
-    if not exact:
-        load(row)
     parameters = _read(row.name, Footage if exact else row.parameters, settings)
+    if not exact:
+        row = row.chosen(parameters)
+        load(row)
     kind = kind_of(where)
     files = _files(row, where, output, kind == "still" and row.group != "extension")
     for path in files.values():
@@ -104,6 +105,7 @@ def _open(job: Job, stack: ExitStack) -> dict[str, Any]:
     from vacestream.annotators.kept import Taken, kept
     from vacestream.annotators.stream import Annotated
     from vacestream.annotators.view import View, at_rate
+    from vacestream.media.contracts import Source
     from vacestream.media.info import as_fraction
     from vacestream.media.probe import probe
     from vacestream.media.sources import open_source
@@ -122,12 +124,15 @@ def _open(job: Job, stack: ExitStack) -> dict[str, Any]:
             stack.callback(stream.close)
         return streams
     view = View(at_rate(source.fps), source.size, num_frames=source.num_frames)
-    made = make(job.row, job.parameters, view)
     taken = Taken(
         job.where, source.size, source.fps, source.num_frames,
         start=as_fraction(start or 0), end=None if end is None else as_fraction(end),
     )  # fmt: skip
-    signal_source = kept(job.row, job.parameters, taken, lambda: Annotated(source, made))
+
+    def made() -> Source:
+        return Annotated(source, make(job.row, job.parameters, view))
+
+    signal_source = kept(job.row, job.parameters, taken, made)
     stack.callback(signal_source.close)
     return {next(iter(job.files)): signal_source}
 

@@ -51,7 +51,7 @@ REQUIRED = (
     Package("transformers", "transformers", "text encoders"),
 )
 OPTIONAL = (
-    Package("controlnet-aux", "controlnet_aux", "annotators that need weights: depth, pose, scribble"),
+    Package("controlnet-aux", "controlnet_aux", "MiDaS depth, and scribbles that nets draw"),
     Package("onnxruntime", "onnxruntime", "DWPose and salient masks"),
     Package("torchao", "torchao", "weights in int8 and fp8"),
     Package("pyvirtualcam", "pyvirtualcam", "a virtual camera for live, as in OBS"),

@@ -46,11 +46,12 @@ def parts_needed(recipe: Recipe) -> dict[tuple[str, str], Part]:
 def _nets(recipe: Recipe) -> Iterator[str]:
     """Annotators' nets, in the order in which the recipe asks for them."""
     from vacestream.annotators import TASKS
+    from vacestream.annotators.options import asked
     from vacestream.signals import maker
 
     for control in recipe.controls:
         if maker(recipe, control).kind in ("annotated", "unbuilt"):
-            yield from TASKS[control.signal].weights
+            yield from asked(control)[0].weights
     modes: list[str] = [recipe.mask.mode] if recipe.mask and recipe.mask.mode else []
     modes += [_CUT_OUT.get(reference.mode, reference.mode) for reference in recipe.references]
     for mode in modes:

@@ -7,8 +7,9 @@ from fractions import Fraction
 from functools import cache
 
 from vacestream.ahead import anchors_ahead
-from vacestream.annotators import ANNOTATORS, annotator
+from vacestream.annotators import annotator, make
 from vacestream.annotators.kept import Taken, kept
+from vacestream.annotators.options import asked
 from vacestream.annotators.outline import Outline
 from vacestream.annotators.stream import Annotated
 from vacestream.changes import plain, streams
@@ -128,9 +129,12 @@ def _signal(plan: Plan, control: Control, stack: ExitStack) -> Source:
     if signal is not None:
         source = footage()
     else:
-        row = ANNOTATORS[control.signal]
-        taken = _taken(plan, control)
-        source = kept(row, row.parameters(), taken, lambda: Annotated(footage(), annotator(control.signal)))
+        row, parameters = asked(control)
+
+        def made_of_footage() -> Source:
+            return Annotated(footage(), make(row, parameters, view_of(plan), plan.device))
+
+        source = kept(row, parameters, _taken(plan, control), made_of_footage)
         stack.callback(source.close)
     return framed(plan, source, GRAY) if control.from_ is None else source
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Literal
 
-from vacestream.annotators import ANNOTATORS, MASKS
+from vacestream.annotators import MASKS
+from vacestream.annotators.options import asked
 from vacestream.recipe import Control, Recipe
 
 EXACT = ("depth", "pose", "flow", "scribble", "layout_bbox")
@@ -30,12 +31,12 @@ def maker(recipe: Recipe, control: Control) -> Maker:
         return Maker("given", f"ready-made, {PurePath(control.video).name}")
     where = control.from_ or (recipe.input.path if recipe.input else "")
     drawn = control.boxes is not None or control.track is not None
-    if is_exact(control.signal, where) and not drawn:
+    if is_exact(control.signal, where) and not drawn and not control.options:
         return Maker("exact", f"exact, {where} knows it")
     if control.track is not None:
         region = MASKS[control.track.mode]
         return Maker(
             "annotated" if region.built else "unbuilt", f"the outline of {control.track.mode}: {region.model}"
         )
-    row = ANNOTATORS[control.signal]
+    row, _ = asked(control)
     return Maker("annotated" if row.built else "unbuilt", row.model)

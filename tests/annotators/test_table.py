@@ -27,7 +27,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "maskbboxtrack": {"mask": "sprites:7"},
     "layout_track": {"bbox": [42, 13, 67, 38]},
 }
-BUILT = [row for row in (*ANNOTATORS.values(), *MASKS.values()) if row.built]
+BUILT = [row for row in (*ANNOTATORS.values(), *MASKS.values()) if row.built and not row.weights]
 each_row = pytest.mark.parametrize("row", BUILT, ids=lambda row: row.name)
 
 
@@ -84,7 +84,7 @@ def test_a_signal_says_something(row: Row, footage: np.ndarray) -> None:
 
 @pytest.mark.parametrize("row", TASKS.values(), ids=lambda row: row.name)
 def test_every_task_is_built_or_names_what_it_lacks(row: Row) -> None:
-    if row.place:
+    if row.place and not row.weights:
         assert callable(load(row))
     elif row.weights:
         with pytest.raises(ModelError) as error:

@@ -129,6 +129,7 @@ def test_missing_weights_exit_with_4_and_are_named(run: Run, dance: str, footage
     code, out, err = run("annotate", "depth", footage)
     assert (code, out) == (4, "")
     assert "dpt_hybrid-midas-501f0c75.pt of lllyasviel/Annotators" in err
+    assert "run `vacestream models pull midas`" in err
     assert err.endswith("[VS-MODEL]\n")
 
 
@@ -240,4 +241,4 @@ def test_tasks_lists_every_row_and_its_needs(run: Run) -> None:
     (midas,) = rows["depth"]["weights"]
     assert (midas["repo"], midas["file"]) == ("lllyasviel/Annotators", "dpt_hybrid-midas-501f0c75.pt")
     assert (midas["licence"], midas["commercial"], midas["sha256"][:8]) == ("MIT", True, "501f0c75")
-    assert not rows["depth"]["built"]
+    assert rows["depth"]["built"]

@@ -9,6 +9,7 @@ from vacestream.annotators.table import TASKS as TASKS
 from vacestream.errors import ModelError, RecipeError
 from vacestream.recipe.base import Model
 from vacestream.recipe.names import unknown_word
+from vacestream.weights import find
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,17 +48,19 @@ class Annotator(Protocol):
         ...
 
 
-def annotator(name: str, *, view: "View | None" = None, **parameters: Any) -> Annotator:
+def annotator(name: str, *, view: "View | None" = None, device: str = "auto", **parameters: Any) -> Annotator:
     """A new annotator for one stream; `view` says what its moments and pixels mean."""
     row = task(name)
     if row.group not in ("control", "mask"):
         raise RecipeError(f"{name}: is no signal of footage; `vacestream annotate {name}` writes its files")
-    return make(row, row.parameters.model_validate(parameters), view)
+    return make(row, row.parameters.model_validate(parameters), view, device)
 
 
-def make(row: Row, parameters: Model, view: "View | None" = None) -> Annotator:
-    """The annotator of a row, with parameters that were read already."""
-    made: Annotator = load(row)(**arguments(row, parameters), **_seen(row, view))
+def make(row: Row, parameters: Model, view: "View | None" = None, device: str = "auto") -> Annotator:
+    """The annotator of a row, with parameters that were read already; a net of it runs on the device."""
+    row = row.chosen(parameters)
+    where = {"device": device} if row.weights else {}
+    made: Annotator = load(row)(**arguments(row, parameters), **_seen(row, view), **where)
     return made
 
 
@@ -73,6 +76,8 @@ def task(name: str) -> Row:
 def load(row: Row) -> Any:
     """What makes it; ModelError names weights that are missing."""
     if row.place:
+        for net in row.weights:
+            find(net)
         module, _, name = row.place.partition(":")
         return getattr(import_module(f"vacestream.annotators.{module}"), name)
     if row.weights:
@@ -86,7 +91,10 @@ def load(row: Row) -> Any:
 
 def arguments(row: Row, parameters: Model) -> dict[str, Any]:
     """What the row's maker is told: the parameters without those that say which footage."""
-    own = {name: value for name, value in parameters if name not in SPAN}
+    for name in row.ignored:
+        if getattr(parameters, name) != type(parameters).model_fields[name].default:
+            raise RecipeError(f"{row.name}: {name} means nothing to {row.model}; leave it out")
+    own = {name: value for name, value in parameters if name not in (*SPAN, *row.ignored)}
     return {**own, **row.fixed}
 
 

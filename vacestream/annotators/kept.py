@@ -23,6 +23,7 @@ from vacestream.media.sources import open_source
 from vacestream.media.stream import is_stream
 from vacestream.recipe.base import Model
 from vacestream.recipe.values import media_kind
+from vacestream.weights import find
 
 KIND, SUFFIX = "annotations", ".mkv"
 """Lossless."""
@@ -50,6 +51,7 @@ class Taken:
 
 def kept(row: Row, parameters: Model, taken: Taken, make: Callable[[], Source]) -> Source:
     """The signal of a row: from the cache, or as `make` opens it, kept once its last frame was read."""
+    row = row.chosen(parameters)
     lasts = media_kind(taken.where) == "file" and not is_stream(taken.where)
     if not row.kept or not taken.num_frames or not lasts or not cache.limit():
         return make()
@@ -91,8 +93,10 @@ def _keeping(source: Source, key: str, name: str, taken: Taken) -> Source:
 
 
 def _maker(row: Row) -> dict[str, str]:
-    """The code that makes it: its packages by version, its module by content."""
+    """The code that makes it: its packages by version, its module and its weights by content."""
     made = {name: _version(name) for name in ("vacestream", *row.packages)}
+    for net in row.weights:
+        made |= {f"{net} {part}": sha256(found.path) for part, found in find(net)[0].items()}
     spec = find_spec(f"vacestream.annotators.{row.place.partition(':')[0]}")
     return {**made, "module": sha256(Path(spec.origin)) if spec and spec.origin else ""}
 

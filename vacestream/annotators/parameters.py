@@ -9,6 +9,8 @@ from vacestream.recipe.parts import LayoutBox
 from vacestream.recipe.values import TimeValue
 
 Positive = Annotated[float, Strict(), Field(gt=0, le=10000)]
+Finite = Annotated[float, Strict()]
+Looked = Annotated[int, Strict(), Field(ge=28, le=4096)]
 Level = Annotated[float, Strict(), Field(ge=0, le=4000)]
 Side = Annotated[float, Strict(), Field(ge=0, le=8)]
 Frames = Annotated[int, Strict(), Field(ge=1, le=100_000)]
@@ -49,22 +51,64 @@ class Canny(Footage):
     """Gradient above which an edge starts."""
 
 
+class Depth(Footage):
+    """Of depth."""
+
+    over: Literal["running", "clip", "fixed"] = "running"
+    """What is black and what white: a range that follows slowly, the whole clip's, or the first frame's."""
+    low: Finite | None = None
+    """With over: fixed, the value of the net that is black; the least of the first frame when left out."""
+    high: Finite | None = None
+    """With over: fixed, the value of the net that is white; the greatest of the first frame when left out."""
+    side: Looked | None = None
+    """Shorter side in pixels at which the net looks; as it was made to when left out."""
+
+    @model_validator(mode="after")
+    def _both_ends(self) -> Self:
+        if (self.low is None) != (self.high is None):
+            raise ValueError("low and high are two ends of one range; give both")
+        if self.low is not None and self.high is not None:
+            if self.over != "fixed":
+                raise ValueError("low and high are a fixed range; add `over: fixed`, or leave them out")
+            if self.low >= self.high:
+                raise ValueError(f"low is {self.low:g} and high {self.high:g}; make high the greater one")
+        return self
+
+
+class DepthV2(Depth):
+    """Of depthv2."""
+
+    net: Literal["depth-anything-v2-small", "depth-anything-v2-base", "depth-anything-v2-large"] = (
+        "depth-anything-v2-small"
+    )
+    """Which size of it; VACE takes large, whose weights, as those of base, are not for commercial use."""
+
+
 class Scribble(Footage):
     """Of scribble."""
 
+    net: Literal["none", "informative-drawings", "lineart", "lineart-coarse", "hed", "pidinet"] = "none"
+    """Which net draws; none is the fallback without weights."""
+    side: Looked | None = None
+    """Shorter side in pixels at which a net looks; that of the footage, at most 1024, when left out."""
     width: Positive | None = None
-    """Width of lines in pixels; 1/240 of the shorter side, at least 1.5, when left out."""
+    """Of net: none. Width of lines in pixels; 1/240 of the shorter side, at least 1.5, when left out."""
     threshold: Annotated[float, Strict(), Field(ge=0, le=1)] = 0.015
-    """Contrast below which nothing is drawn, 0 to 1."""
+    """Of net: none. Contrast below which nothing is drawn, 0 to 1."""
 
 
 class Flow(Footage):
     """Of flow."""
 
+    net: Literal["dis", "raft"] = "dis"
+    """What finds motion: OpenCV's dense inverse search, which needs no weights, or RAFT."""
+    over: Literal["fixed", "running"] = "fixed"
+    """Whether full colour is one speed for all frames, or follows the fastest motion slowly."""
     radius: Positive | None = None
-    """Pixels a frame drawn in full colour, faster ones too; 1/30 of the shorter side when left out."""
+    """Pixels a frame drawn in full colour, faster ones too, at first where that is running; 1/30 of the
+    shorter side when left out."""
     preset: Literal["ultrafast", "fast", "medium"] = "fast"
-    """How closely motion is searched for."""
+    """Of net: dis. How closely motion is searched for."""
 
 
 class Layout(Footage):

@@ -1,6 +1,6 @@
 """A row of the table of tasks: what it gives, what it needs, what makes it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from vacestream.annotators.parameters import Nothing
@@ -8,6 +8,22 @@ from vacestream.recipe.base import Model
 from vacestream.weights import ANNOTATORS, Part
 
 Group = Literal["control", "mask", "outpainting", "extension", "reference", "composition"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Another maker of a task's signal, which its parameter `net` names."""
+
+    model: str
+    """What makes it, as `plan` says it."""
+    place: str
+    """module:name below vacestream.annotators."""
+    weights: tuple[str, ...] = ()
+    """Nets that it needs, by their names in the table of model files."""
+    packages: tuple[str, ...] = ()
+    fixed: dict[str, Any] = field(default_factory=dict)
+    ignored: tuple[str, ...] = ()
+    """Parameters of the task that mean nothing here."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +45,10 @@ class Row:
     weights: tuple[str, ...] = ()
     """Nets that it needs, by their names in the table of model files."""
     packages: tuple[str, ...] = ()
-    licence: str = "Apache-2.0"
+    choices: dict[str, Choice] = field(default_factory=dict)
+    """What else can make it, by its parameter `net`."""
+    ignored: tuple[str, ...] = ()
+    """Parameters that mean nothing to what makes it."""
     viewed: bool = False
     """Its parameters speak of moments and pixels of the footage, so it is told the View."""
     kept: bool = False
@@ -42,6 +61,21 @@ class Row:
     @property
     def built(self) -> bool:
         return bool(self.place) or self.composed
+
+    def chosen(self, parameters: Model) -> "Row":
+        """The row of what the parameter `net` names, which is this one where it names nothing else."""
+        choice = self.choices.get(getattr(parameters, "net", ""))
+        if choice is None:
+            return self
+        same = ("model", "place", "weights", "packages", "ignored")
+        fixed = {**self.fixed, **choice.fixed}
+        return replace(self, **{key: getattr(choice, key) for key in same}, fixed=fixed, choices={})
+
+    @property
+    def licence(self) -> str:
+        """Of the weights, else of the code."""
+        licences = (licence for net in self.weights for licence in ANNOTATORS[net].licences)
+        return ", ".join(dict.fromkeys(licences)) or "Apache-2.0"
 
     @property
     def missing(self) -> str:
@@ -64,6 +98,7 @@ class Row:
             "model": self.model,
             "licence": self.licence,
             "weights": [part.to_dict() for part in self.parts],
+            "choices": {name: choice.model for name, choice in self.choices.items()},
             "packages": list(self.packages),
             "kept": self.kept,
             "built": self.built,

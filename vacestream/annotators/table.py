@@ -3,12 +3,11 @@
 from dataclasses import replace
 
 from vacestream.annotators import parameters as of
-from vacestream.annotators.rows import Group, Row
+from vacestream.annotators.rows import Choice, Group, Row
 from vacestream.recipe.base import Model
-from vacestream.weights import ANNOTATORS
 
 _VIDEO, _PICTURE, _CLIP = "a video or picture", "a picture", "a video"
-_CV = ("opencv-python-headless",)
+_CV, _TORCH = ("opencv-python-headless",), ("transformers", "torch")
 _WORDS = ("grounding-dino", "sam2")
 _TRACKER = "OpenCV flow and GrabCut (without weights, not SAM2)"
 
@@ -21,26 +20,42 @@ def _control(name: str, summary: str, model: str, place: str, parameters: type[M
 def _later(
     name: str, group: Group, summary: str, model: str, recipe: str, *weights: str, inputs: str = _VIDEO
 ) -> Row:
-    licences = (licence for net in weights for licence in ANNOTATORS[net].licences)
-    licence = ", ".join(dict.fromkeys(licences)) or "Apache-2.0"
-    return Row(
-        name, group, summary, model, inputs, parameters=of.Footage, weights=weights, licence=licence,
-        recipe=recipe,
-    )  # fmt: skip
+    return Row(name, group, summary, model, inputs, parameters=of.Footage, weights=weights, recipe=recipe)
+
+
+_NEAR = "inverse depth, near is bright"
+_DEPTHS = {
+    f"depth-anything-v2-{size.lower()}": Choice(
+        f"Depth Anything V2 {size}", "depth:depth_anything", (f"depth-anything-v2-{size.lower()}",), _TORCH
+    )
+    for size in ("Small", "Base", "Large")
+}
+_AUX = ("controlnet-aux", "torch")
+_DRAWN = {
+    net: Choice(model, place, (net,), _AUX, ignored=("width", "threshold"))
+    for net, model, place in (
+        ("informative-drawings", "informative drawings, as VACE", "drawings:lines"),
+        ("lineart", "lineart", "drawings:lines"),
+        ("lineart-coarse", "lineart, coarse", "drawings:lines"),
+        ("hed", "HED", "drawings:hed"),
+        ("pidinet", "PiDiNet", "drawings:pidinet"),
+    )
+}
+_RAFT = Choice("RAFT, as VACE", "raft:raft", ("raft",), ("torchvision", "torch"), ignored=("preset",))
 
 
 _CONTROLS = (
-    _later("depth", "control", "inverse depth, near is bright", "MiDaS DPT-hybrid", "controls: depth",
-           "midas"),
-    _later("depthv2", "control", "inverse depth, near is bright", "Depth Anything V2 Small",
-           "controls: depthv2", "depth-anything-v2-small"),
+    replace(_control("depth", _NEAR, "MiDaS DPT-hybrid, as VACE", "depth:midas", of.Depth),
+            weights=("midas",), packages=_AUX, viewed=True, kept=True),
+    replace(_control("depthv2", _NEAR, "Depth Anything V2 Small", "depth:depth_anything", of.DepthV2),
+            weights=("depth-anything-v2-small",), packages=_TORCH, choices=_DEPTHS, viewed=True, kept=True),
     _later("pose", "control", "skeletons with faces on black", "DWPose", "controls: pose", "dwpose"),
     _later("pose_body", "control", "skeletons on black", "DWPose", "controls: pose_body", "dwpose"),
     replace(_control("flow", "motion since the frame before: hue is direction, white is still", "OpenCV DIS",
-                     "flow:Flow", of.Flow), kept=True),
+                     "flow:dis", of.Flow), choices={"raft": _RAFT}, ignored=("net",), kept=True),
     replace(_control("scribble", "dark lines on white",
                      "difference of Gaussians (a fallback without weights, not VACE's net)",
-                     "scribble:Scribble", of.Scribble), kept=True),
+                     "scribble:Scribble", of.Scribble), choices=_DRAWN, ignored=("net", "side"), kept=True),
     _control("canny", "white edges on black", "OpenCV Canny", "canny:Canny", of.Canny),
     _control("gray", "luma", "OpenCV luma", "gray:Gray", of.Gray),
     replace(_control("layout_bbox", "outlines of moving boxes on white", "boxes as given",

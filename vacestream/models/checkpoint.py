@@ -22,7 +22,7 @@ from vacestream.weights.rows import INDEX
 WRAPPERS = ("generator_ema", "generator", "model", "state_dict")
 """Entries that training checkpoints keep the weights under, first found wins."""
 
-PREFIXES = ("model.diffusion_model.", "diffusion_model.", "base_model.", "model.")
+PREFIXES = ("model.diffusion_model.", "diffusion_model.", "base_model.", "model.", "module.")
 
 WRAPPED = re.compile(r"\b(_fsdp_wrapped_module|_checkpoint_wrapped_module|_orig_mod)\.")
 """What FSDP, checkpointing and compilation put into names, anywhere."""
@@ -38,7 +38,7 @@ def read(path: Path, entry: str | None = None) -> dict[str, Tensor]:
 
     Of several wrapped sets `entry` is taken; a file with one set gives that.
     """
-    raw = _read_shards(path) if path.name.endswith(INDEX) else _read_file(path)
+    raw = _read_shards(path) if path.name.endswith(INDEX) else read_file(path)
     wrappers = (entry, *WRAPPERS) if entry else WRAPPERS
     return _renamed(_unwrap(raw, wrappers), _bare, str(path))
 
@@ -105,7 +105,8 @@ def split_vace(weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[s
     return base, {key: value for key, value in weights.items() if key.startswith(VACE_PREFIX)}
 
 
-def _read_file(path: Path) -> Mapping[str, Any]:
+def read_file(path: Path) -> Mapping[str, Any]:
+    """What one file holds, under its own names."""
     if not path.is_file():
         raise ModelError(f"{path}: no such file; the model's weights are missing")
     try:
@@ -127,7 +128,7 @@ def _read_shards(index: Path) -> dict[str, Tensor]:
         raise ModelError(f"{index}: not a readable list of shards ({error!r}); fetch it again") from error
     weights: dict[str, Tensor] = {}
     for shard in sorted(set(listed.values())):
-        part = _read_file(index.parent / shard)
+        part = read_file(index.parent / shard)
         if twice := sorted(weights.keys() & part.keys()):
             raise ModelError(f"{index.parent / shard}: {twice[0]} is in another shard too; fetch all again")
         weights.update(part)

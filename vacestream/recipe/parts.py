@@ -70,6 +70,8 @@ class Control(Model):
     """The boxes of layout_bbox."""
     track: Mask | None = None
     """The thing whose outline layout_track draws."""
+    options: dict[str, Any] | None = None
+    """How the signal is made: the task's parameters, as of `vacestream annotate --set`."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
@@ -85,11 +87,22 @@ class Control(Model):
                 )
             if given and self.video is not None:
                 raise ValueError(f"{key} and video are two origins of one signal; keep one")
+        if self.options is not None:
+            self._refuse_options()
         if self.signal == "layout_track" and self.track is None and self.video is None:
             raise ValueError(
                 "layout_track needs track; add `track: {label: dog}`, or `video:` if it is ready-made"
             )
         return self
+
+    def _refuse_options(self) -> None:
+        """ValueError where an option is none of the signal's."""
+        from vacestream.annotators.options import refused
+
+        if self.video is not None or self.boxes is not None or self.track is not None:
+            raise ValueError("options say how a signal is made from footage; leave them out")
+        if said := refused(self.signal, self.options or {}):
+            raise ValueError(f"options: {said}")
 
 
 class Outpaint(Model):

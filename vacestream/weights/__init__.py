@@ -1,6 +1,6 @@
 """Files of weights: which each model is loaded from, where they lie here, how they come here."""
 
-from vacestream.weights.places import CONTEXT, FOLDER, TEXT, Found, find, look_up, model
+from vacestream.weights.places import CONTEXT, FOLDER, TEXT, Found, file_of, find, look_up, model
 from vacestream.weights.rows import File, Model, Part
 from vacestream.weights.table import (
     ANNOTATORS,
@@ -15,5 +15,5 @@ from vacestream.weights.table import (
 
 __all__ = [
     "ANNOTATORS", "CONTEXT", "EMBEDDED", "FOLDER", "LIGHT_VAE", "MODELS", "PIPELINES", "SMALL_VAES", "TEXT",
-    "VAES", "WAN_CONFIG", "File", "Found", "Model", "Part", "find", "look_up", "model",
+    "VAES", "WAN_CONFIG", "File", "Found", "Model", "Part", "file_of", "find", "look_up", "model",
 ]  # fmt: skip

@@ -68,6 +68,11 @@ def find(
     return found, row.config or WAN_CONFIG
 
 
+def file_of(name: str, part: str = "net") -> Found:
+    """The file of one part; ModelError where it is missing."""
+    return find(name, without=[other for other in model(name).parts if other != part])[0][part]
+
+
 def look_up(part: Part) -> Path | None:
     """Where a part lies with all its shards: in the folder of weights, else in Hugging Face's cache."""
     found = locate(part)

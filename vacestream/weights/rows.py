@@ -88,7 +88,8 @@ class Model:
     parts: Mapping[str, Part]
     """Of a pipeline: transformer, vace, vae, text, tokenizer; some have lora, or base, for whole clips."""
     config: Mapping[str, Mapping[str, Any]] | None = None
-    """What diffusers and transformers build vae, text_encoder and tokenizer from; None: Wan2.1's."""
+    """What diffusers and transformers build vae, text_encoder and tokenizer from; None: Wan2.1's. Of an
+    annotator that is loaded by transformers: what its net is built from."""
 
     @property
     def licences(self) -> tuple[str, ...]:

@@ -136,8 +136,22 @@ _VACES = "ali-vilab/VACE-Annotators"
 """Where VACE keeps the nets that it was trained on the signals of."""
 
 
-def _net(*files: File, licence: str) -> Model:
-    return Model({"net": Part(files, licence)})
+def _net(*files: File, licence: str, config: dict[str, Any] | None = None) -> Model:
+    return Model({"net": Part(files, licence)}, {"net": config} if config else None)
+
+
+def _depth_anything(
+    width: int, heads: int, layers: int, taken: tuple[int, ...], neck: tuple[int, ...], fusion: int
+) -> dict[str, Any]:
+    """DINOv2 of a size, and what reads four of its layers."""
+    return {
+        "backbone_config": {
+            "model_type": "dinov2", "image_size": 518, "patch_size": 14, "hidden_size": width,
+            "num_hidden_layers": layers, "num_attention_heads": heads, "out_indices": list(taken),
+            "reshape_hidden_states": False,
+        },
+        "reassemble_hidden_size": width, "neck_hidden_sizes": list(neck), "fusion_hidden_size": fusion,
+    }  # fmt: skip
 
 
 ANNOTATORS: dict[str, Model] = {
@@ -148,10 +162,16 @@ ANNOTATORS: dict[str, Model] = {
         licence="MIT",
     ),
     "depth-anything-v2-small": _net(
-        File("depth-anything/Depth-Anything-V2-Small-hf", "model.safetensors"), licence="Apache-2.0"
+        File("depth-anything/Depth-Anything-V2-Small-hf", "model.safetensors"), licence="Apache-2.0",
+        config=_depth_anything(384, 6, 12, (3, 6, 9, 12), (48, 96, 192, 384), 64),
     ),
     "depth-anything-v2-base": _net(
-        File("depth-anything/Depth-Anything-V2-Base-hf", "model.safetensors"), licence="CC-BY-NC-4.0"
+        File("depth-anything/Depth-Anything-V2-Base-hf", "model.safetensors"), licence="CC-BY-NC-4.0",
+        config=_depth_anything(768, 12, 12, (3, 6, 9, 12), (96, 192, 384, 768), 128),
+    ),
+    "depth-anything-v2-large": _net(
+        File("depth-anything/Depth-Anything-V2-Large-hf", "model.safetensors"), licence="CC-BY-NC-4.0",
+        config=_depth_anything(1024, 16, 24, (5, 12, 18, 24), (256, 512, 1024, 1024), 256),
     ),
     "dwpose": Model(
         {
@@ -169,17 +189,15 @@ ANNOTATORS: dict[str, Model] = {
     ),
     "raft": _net(File(_VACES, "flow/raft-things.pth"), licence="BSD-3-Clause"),
     "informative-drawings": _net(File(_VACES, "scribble/anime_style/netG_A_latest.pth"), licence="MIT"),
-    "lineart": Model(
-        {
-            "fine": Part(
-                (File(_ANNOTATORS, "sk_model.pth", None,
-                      "c686ced2a666b4850b4bb6ccf0748031c3eda9f822de73a34b8979970d90f0c6"),), "MIT"
-            ),
-            "coarse": Part(
-                (File(_ANNOTATORS, "sk_model2.pth", None,
-                      "30a534781061f34e83bb9406b4335da4ff2616c95d22a585c1245aa8363e74e0"),), "MIT"
-            ),
-        }
+    "lineart": _net(
+        File(_ANNOTATORS, "sk_model.pth", None,
+             "c686ced2a666b4850b4bb6ccf0748031c3eda9f822de73a34b8979970d90f0c6"),
+        licence="MIT",
+    ),
+    "lineart-coarse": _net(
+        File(_ANNOTATORS, "sk_model2.pth", None,
+             "30a534781061f34e83bb9406b4335da4ff2616c95d22a585c1245aa8363e74e0"),
+        licence="MIT",
     ),
     "hed": _net(
         File(_ANNOTATORS, "ControlNetHED.pth", 29_444_406,
