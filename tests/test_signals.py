@@ -45,7 +45,7 @@ def control(text: str, sizes: list[int]) -> np.ndarray:
     [
         ("input: a.mp4\ncontrols: flow", "annotated", "OpenCV DIS"),
         ("input: a.mp4\ncontrols: scribble", "annotated", "a fallback without weights"),
-        ("input: a.mp4\ncontrols: pose", "unbuilt", "DWPose"),
+        ("input: a.mp4\ncontrols: pose", "annotated", "DWPose"),
         ("input: a.mp4\ncontrols: depth", "annotated", "MiDaS"),
         ("input: a.mp4\ncontrols: {signal: scribble, options: {net: hed}}", "annotated", "HED"),
         ("input: sprites:3\nlength: 9f\ncontrols: {signal: flow, options: {net: raft}}", "annotated", "RAFT"),

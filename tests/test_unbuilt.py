@@ -40,7 +40,7 @@ vace: {commit_hints: false, precision: whole}
 
 ASKING = {
     "pipeline": "pipeline: framepack",
-    "controls.0.signal": "input: a.mp4\ncontrols: pose",
+    "controls.0.signal": "input: a.mp4\ncontrols: {signal: layout_track, track: {label: dog}}",
     "references.0.mode": "references: {image: a.png, mode: salient}",
     "mask.mode": "mask: {label: dog}",
     "timeline.0.vace": "timeline: {at: 2s, vace: {commit_hints: false}}",

@@ -52,7 +52,7 @@ REQUIRED = (
 )
 OPTIONAL = (
     Package("controlnet-aux", "controlnet_aux", "MiDaS depth, and scribbles that nets draw"),
-    Package("onnxruntime", "onnxruntime", "DWPose and salient masks"),
+    Package("onnxruntime", "onnxruntime", "DWPose"),
     Package("torchao", "torchao", "weights in int8 and fp8"),
     Package("pyvirtualcam", "pyvirtualcam", "a virtual camera for live, as in OBS"),
 )

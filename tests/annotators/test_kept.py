@@ -145,7 +145,14 @@ def test_what_is_endless_drawn_piped_or_forbidden_is_not_kept(
 
 
 def test_only_signals_that_cost_more_than_a_file_are_kept() -> None:
-    assert {row.name for row in TASKS.values() if row.kept} == {"flow", "scribble", "depth", "depthv2"}
+    assert {row.name for row in TASKS.values() if row.kept} == {
+        "flow",
+        "scribble",
+        "depth",
+        "depthv2",
+        "pose",
+        "pose_body",
+    }
 
 
 def test_a_folder_of_pictures_has_the_hash_of_all_of_them(tmp_path: Path) -> None:

@@ -84,6 +84,13 @@ class DepthV2(Depth):
     """Which size of it; VACE takes large, whose weights, as those of base, are not for commercial use."""
 
 
+class Pose(Footage):
+    """Of pose and pose_body."""
+
+    hands: Flag = False
+    """Draw fingers, too; VACE does not."""
+
+
 class Scribble(Footage):
     """Of scribble."""
 

@@ -49,8 +49,12 @@ _CONTROLS = (
             weights=("midas",), packages=_AUX, viewed=True, kept=True),
     replace(_control("depthv2", _NEAR, "Depth Anything V2 Small", "depth:depth_anything", of.DepthV2),
             weights=("depth-anything-v2-small",), packages=_TORCH, choices=_DEPTHS, viewed=True, kept=True),
-    _later("pose", "control", "skeletons with faces on black", "DWPose", "controls: pose", "dwpose"),
-    _later("pose_body", "control", "skeletons on black", "DWPose", "controls: pose_body", "dwpose"),
+    *(
+        replace(_control(name, summary, "DWPose, as VACE", "dwpose:dwpose", of.Pose), weights=("dwpose",),
+                packages=("onnxruntime",), fixed={"face": face}, kept=True)
+        for name, summary, face in (("pose", "skeletons with faces on black", True),
+                                    ("pose_body", "skeletons on black", False))
+    ),
     replace(_control("flow", "motion since the frame before: hue is direction, white is still", "OpenCV DIS",
                      "flow:dis", of.Flow), choices={"raft": _RAFT}, ignored=("net",), kept=True),
     replace(_control("scribble", "dark lines on white",
