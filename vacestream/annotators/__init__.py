@@ -76,8 +76,7 @@ def task(name: str) -> Row:
 def load(row: Row) -> Any:
     """What makes it; ModelError names weights that are missing."""
     if row.place:
-        for net in row.weights:
-            find(net)
+        _refuse_missing(row)
         module, _, name = row.place.partition(":")
         return getattr(import_module(f"vacestream.annotators.{module}"), name)
     if row.weights:
@@ -87,6 +86,18 @@ def load(row: Row) -> Any:
             " or see `vacestream tasks` for what works without weights"
         )
     raise RecipeError(f"{row.name}: has no file of its own; ask for it in a recipe: {row.recipe}")
+
+
+def _refuse_missing(row: Row) -> None:
+    """ModelError names all weights that are not here."""
+    lost = []
+    for net in row.weights:
+        try:
+            find(net)
+        except ModelError as error:
+            lost.append(str(error))
+    if lost:
+        raise ModelError("\n".join(lost))
 
 
 def arguments(row: Row, parameters: Model) -> dict[str, Any]:

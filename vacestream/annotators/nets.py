@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers.initialization import no_init_weights
+from transformers.utils import logging
 
 from vacestream.errors import ModelError
 from vacestream.models import checkpoint
@@ -51,6 +52,8 @@ def load_pretrained(name: str, kind: Any, device: str) -> Any:
     """A transformers model from its file, and the config.json beside it, else the config of the table."""
     path = file_of(name).path
     config = kind.config_class.from_dict(read_config(name, path))
+    bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
     net, told = kind.from_pretrained(
         None,
         config=config,
@@ -58,6 +61,8 @@ def load_pretrained(name: str, kind: Any, device: str) -> Any:
         output_loading_info=True,
         dtype=torch.float32,
     )
+    if bars:
+        logging.enable_progress_bar()
     if lost := sorted(told["missing_keys"]):
         raise ModelError(
             f"{path}: {len(lost)} missing ({', '.join(lost[: checkpoint.SHOWN])}); fetch it again"

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import Field, Strict, model_validator
 
-from vacestream.recipe.base import Boxes, Flag, Media, Model, OneOrMore
+from vacestream.recipe.base import Boxes, Flag, Media, Model, OneOrMore, Points
 from vacestream.recipe.parts import LayoutBox
 from vacestream.recipe.values import TimeValue
 
@@ -150,6 +150,8 @@ class BoxTrack(Footage):
     """A box [x1, y1, x2, y2] around the thing, in pixels or percent."""
     at: TimeValue | None = None
     """The frame that the box refers to; the first one when left out."""
+    net: Literal["none", "sam2"] = "none"
+    """What follows it: OpenCV's flow and GrabCut, which need no weights, or SAM 2, as in VACE."""
 
 
 class MaskTrack(Footage):
@@ -159,6 +161,8 @@ class MaskTrack(Footage):
     """A picture, white where the thing is."""
     at: TimeValue | None = None
     """The frame that the picture refers to; the first one when left out."""
+    net: Literal["none", "sam2"] = "none"
+    """What follows it: OpenCV's flow and GrabCut, which need no weights, or SAM 2, as in VACE."""
 
 
 class Track(Footage):
@@ -176,6 +180,66 @@ class Track(Footage):
         if (self.bbox is None) == (self.mask is None):
             raise ValueError("needs one of bbox and mask, to say what is followed")
         return self
+
+
+class Followed(Footage):
+    """What all that is followed has."""
+
+    at: TimeValue | None = None
+    """The frame that it refers to; the first one when left out."""
+
+
+class PointTrack(Followed):
+    """Of pointtrack."""
+
+    points: Points
+    """Points [x, y] on the thing, in pixels or percent."""
+
+
+class MaskPointTrack(Followed):
+    """Of maskpointtrack."""
+
+    mask: Media
+    """A picture with white scribbles on the thing; the middle of each is a point."""
+
+
+class Salient(Footage):
+    """Of salient."""
+
+    threshold: Annotated[float, Strict(), Field(ge=0, lt=1)] = 0.5
+    """How much a pixel must stand out, 0 to 1."""
+    invert: Flag = False
+    """Make anew what does not stand out."""
+
+
+class SalientTrack(Followed):
+    """Of salientmasktrack and salientbboxtrack."""
+
+    threshold: Annotated[float, Strict(), Field(ge=0, lt=1)] = 0.5
+    """How much a pixel must stand out, 0 to 1."""
+
+
+class Named(Followed):
+    """Of label and caption."""
+
+    boxes: Literal["first", "all"] = "first"
+    """Follow the surest find alone, as VACE does, or all."""
+    every: Frames | None = None
+    """Frames after which it is looked for again; never when left out."""
+
+
+class Label(Named):
+    """Of label."""
+
+    label: Annotated[str, Field(min_length=1)]
+    """The thing, in a word."""
+
+
+class Caption(Named):
+    """Of caption."""
+
+    caption: Annotated[str, Field(min_length=1)]
+    """The thing, in a phrase."""
 
 
 class Border(Footage):

@@ -67,9 +67,8 @@ class Row:
         choice = self.choices.get(getattr(parameters, "net", ""))
         if choice is None:
             return self
-        same = ("model", "place", "weights", "packages", "ignored")
-        fixed = {**self.fixed, **choice.fixed}
-        return replace(self, **{key: getattr(choice, key) for key in same}, fixed=fixed, choices={})
+        same = ("model", "place", "weights", "packages", "fixed", "ignored")
+        return replace(self, **{key: getattr(choice, key) for key in same}, choices={})
 
     @property
     def licence(self) -> str:

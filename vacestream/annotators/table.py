@@ -99,24 +99,33 @@ _MASKS = (
         "masks:BoxMask", of.BoxMask, viewed=True, recipe="mask: {mode: bbox, bbox: [...]}"),
     *(
         Row(name, "mask", summary, _TRACKER, _VIDEO, "tracking:Followed", parameters, fixed=fixed,
-            packages=_CV, viewed=True, recipe=f"mask: {{mode: {name}, ...}}")
-        for name, summary, parameters, fixed in (
-            ("masktrack", "a mask that is followed", of.MaskTrack, {}),
-            ("bboxtrack", "what is in a box, followed", of.BoxTrack, {}),
-            ("maskbboxtrack", "what is in a scribble's box, followed", of.MaskTrack, {"boxed": True}),
+            packages=_CV, viewed=True, recipe=f"mask: {{mode: {name}, ...}}", ignored=("net",),
+            choices={"sam2": Choice("SAM2", f"sam2:{maker}", ("sam2",), _TORCH, theirs)})
+        for name, summary, parameters, fixed, maker, theirs in (
+            ("masktrack", "a mask that is followed", of.MaskTrack, {}, "from_mask", {"kind": "region"}),
+            ("bboxtrack", "what is in a box, followed", of.BoxTrack, {}, "from_boxes", {}),
+            ("maskbboxtrack", "what is in a scribble's box, followed", of.MaskTrack, {"boxed": True},
+             "from_mask", {"kind": "box"}),
         )
     ),
-    _later("salient", "mask", "what stands out in the first frame", "U2Net", "mask: {mode: salient}",
-           "u2net"),
     *(
-        _later(name, "mask", summary, model, f"mask: {{mode: {name}, ...}}", *weights)
-        for name, summary, model, weights in (
-            ("maskpointtrack", "what scribbled points touch, followed", "SAM2", ("sam2",)),
-            ("pointtrack", "what points touch, followed", "SAM2", ("sam2",)),
-            ("salientmasktrack", "what stands out, followed", "U2Net and SAM2", ("u2net", "sam2")),
-            ("salientbboxtrack", "what stands out, followed by its box", "U2Net and SAM2", ("u2net", "sam2")),
-            ("label", "what a word names, followed", "Grounding DINO and SAM2", _WORDS),
-            ("caption", "what a phrase names, followed", "Grounding DINO and SAM2", _WORDS),
+        Row(name, "mask", summary, model, _VIDEO, place, parameters, fixed=fixed, weights=weights,
+            packages=packages, viewed=name != "salient", recipe=f"mask: {{mode: {name}, ...}}")
+        for name, summary, model, place, parameters, fixed, weights, packages in (
+            ("salient", "what stands out in the first frame", "U2Net", "salient:Salient", of.Salient, {},
+             ("u2net",), _CV),
+            ("maskpointtrack", "what scribbled points touch, followed", "SAM2", "sam2:from_mask",
+             of.MaskPointTrack, {"kind": "points"}, ("sam2",), _TORCH),
+            ("pointtrack", "what points touch, followed", "SAM2", "sam2:from_points", of.PointTrack, {},
+             ("sam2",), _TORCH),
+            ("salientmasktrack", "what stands out, followed", "U2Net and SAM2", "salient:salient_tracked",
+             of.SalientTrack, {"kind": "region"}, ("u2net", "sam2"), (*_CV, *_TORCH)),
+            ("salientbboxtrack", "what stands out, followed by its box", "U2Net and SAM2",
+             "salient:salient_tracked", of.SalientTrack, {"kind": "box"}, ("u2net", "sam2"), (*_CV, *_TORCH)),
+            ("label", "what a word names, followed", "Grounding DINO and SAM2", "words:named", of.Label, {},
+             _WORDS, _TORCH),
+            ("caption", "what a phrase names, followed", "Grounding DINO and SAM2", "words:named", of.Caption,
+             {}, _WORDS, _TORCH),
         )
     ),
 )  # fmt: skip

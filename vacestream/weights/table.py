@@ -209,9 +209,28 @@ ANNOTATORS: dict[str, Model] = {
              "80860ac267258b5f27486e0ef152a211d0b08120f62aeb185a050acc30da486c"),
         licence="research-NC",
     ),
-    "sam2": _net(File("facebook/sam2.1-hiera-large", "model.safetensors"), licence="Apache-2.0"),
-    "grounding-dino": _net(File("IDEA-Research/grounding-dino-tiny", "model.safetensors"),
-                           licence="Apache-2.0"),
+    "sam2": _net(
+        File("facebook/sam2.1-hiera-large", "model.safetensors"), licence="Apache-2.0",
+        config={
+            "vision_config": {
+                "model_type": "sam2_vision_model", "backbone_channel_list": [1152, 576, 288, 144],
+                "backbone_config": {
+                    "model_type": "sam2_hiera_det_model", "hidden_size": 144,
+                    "embed_dim_per_stage": [144, 288, 576, 1152], "blocks_per_stage": [2, 6, 36, 4],
+                    "num_attention_heads_per_stage": [2, 4, 8, 16], "window_size_per_stage": [8, 4, 16, 8],
+                    "global_attention_blocks": [23, 33, 43],
+                    "window_positional_embedding_background_size": [7, 7],
+                },
+            },
+        },
+    ),
+    "grounding-dino": Model(
+        {
+            "net": Part((File("IDEA-Research/grounding-dino-tiny", "model.safetensors"),)),
+            "words": Part((File("IDEA-Research/grounding-dino-tiny", "tokenizer.json"),)),
+        },
+        {"net": {"backbone_config": {"model_type": "swin", "out_indices": [2, 3, 4]}}},
+    ),
     "u2net": _net(
         File("danielgatis/rembg", "u2net.onnx", 175_997_641,
              "8d10d2f3bb75ae3b6d527c77944fc5e7dcd94b29809d47a739a7a728a912b491",
