@@ -56,7 +56,7 @@ class Pose:
         boxes, likely = boxes[likely > SURE], likely[likely > SURE]
         sides = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=-1)
         kept = cv2.dnn.NMSBoxes(sides.tolist(), likely.tolist(), SURE, SAME)
-        return boxes[np.asarray(kept, int).ravel()]
+        return np.asarray(boxes[np.asarray(kept, int).ravel()])
 
     def _person(self, frame: np.ndarray, box: np.ndarray) -> Person:
         """The points of who is in a box."""

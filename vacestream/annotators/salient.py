@@ -34,7 +34,7 @@ class U2Net:
         self._net.setInput(np.ascontiguousarray(colours.transpose(2, 0, 1)[None]))
         out = np.asarray(self._net.forward(self._net.getUnconnectedOutLayersNames())[0])[0, 0]
         stretched = (out - out.min()) / max(float(np.ptp(out)), 1e-6)
-        return np.clip(resized(stretched, (picture.shape[0], picture.shape[1])), 0, 1)
+        return np.asarray(resized(stretched, picture.shape[:2])).clip(0, 1)
 
 
 class Salient:
