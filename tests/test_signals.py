@@ -95,6 +95,33 @@ def test_options_that_a_signal_does_not_have_are_refused(options: str, said: str
     assert said in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("mask", "said"),
+    [
+        ("{label: dog, options: {boxes: some}}", "mask: options: boxes: 'some' is not a boxes"),
+        ("{label: dog, options: {label: cat}}", "options: label stands beside `mode:`; write it there"),
+        ("{mask: a.png, options: {net: sam2}}", "options: mask has none; leave them out"),
+        ("{mode: salient, at: 1s}", "salient stays; leave it out"),
+    ],
+)
+def test_options_that_a_mask_does_not_have_are_refused(mask: str, said: str) -> None:
+    with pytest.raises(RecipeError) as error:
+        load_recipe(f"input: a.mp4\nmask: {mask}\n", name="r.yaml")
+    assert said in str(error.value)
+
+
+def test_a_mask_needs_the_nets_that_find_and_follow_it() -> None:
+    text = "prompt: x\ninput: a.mp4\nmask: {bbox: [1, 2, 3, 4], mode: bboxtrack, options: {net: sam2}}\n"
+    text += "timeline: {at: 1s, mask: {label: dog}}\nlength: 9f\n"
+    recipe = load_recipe(text)
+    assert [*parts_needed(recipe)] == [
+        ("sam2", "net"),
+        ("grounding-dino", "net"),
+        ("grounding-dino", "words"),
+    ]
+    assert dict(make_plan(recipe, media=False).to_dict())["mask"] == "bboxtrack: SAM2"
+
+
 def test_a_signal_needs_the_net_that_its_options_name() -> None:
     text = "prompt: x\ninput: a.mp4\ncontrols: [depth, {signal: scribble, options: {net: hed}}, flow]\n"
     nets = [name for name, _ in parts_needed(load_recipe(text)) if name != "sprites"]

@@ -40,9 +40,8 @@ vace: {commit_hints: false, precision: whole}
 
 ASKING = {
     "pipeline": "pipeline: framepack",
-    "controls.0.signal": "input: a.mp4\ncontrols: {signal: layout_track, track: {label: dog}}",
     "references.0.mode": "references: {image: a.png, mode: salient}",
-    "mask.mode": "mask: {label: dog}",
+    "mask.time": "mask: {mask: a.png, time: nearest}",
     "timeline.0.vace": "timeline: {at: 2s, vace: {commit_hints: false}}",
     "offload": "offload: model",
     "timeline.0.loras": "timeline: {at: 2s, loras: a.safetensors}",

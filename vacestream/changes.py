@@ -50,10 +50,11 @@ def _is_off(value: Any) -> bool:
 def streams(recipe: Recipe) -> tuple[Control, ...]:
     """Every control that acts at some time, once each however its scale changes."""
     every = [*recipe.controls, *(one for change in recipe.timeline for one in change.controls or ())]
-    found: dict[Control, Control] = {}
+    found: list[Control] = []
     for control in every:
-        found.setdefault(plain(control), control)
-    return tuple(found.values())
+        if all(plain(control) != plain(one) for one in found):
+            found.append(control)
+    return tuple(found)
 
 
 def plain(control: Control) -> Control:

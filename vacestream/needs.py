@@ -46,14 +46,16 @@ def parts_needed(recipe: Recipe) -> dict[tuple[str, str], Part]:
 def _nets(recipe: Recipe) -> Iterator[str]:
     """Annotators' nets, in the order in which the recipe asks for them."""
     from vacestream.annotators import TASKS
-    from vacestream.annotators.options import asked
+    from vacestream.annotators.options import asked, asked_region
     from vacestream.signals import maker
 
     for control in recipe.controls:
-        if maker(recipe, control).kind in ("annotated", "unbuilt"):
-            yield from asked(control)[0].weights
-    modes: list[str] = [recipe.mask.mode] if recipe.mask and recipe.mask.mode else []
-    modes += [_CUT_OUT.get(reference.mode, reference.mode) for reference in recipe.references]
-    for mode in modes:
+        if maker(recipe, control).kind == "annotated":
+            found = asked_region(control.track) if control.track else asked(control)
+            yield from found[0].weights
+    for mask in (recipe.mask, *(change.mask for change in recipe.timeline)):
+        if mask:
+            yield from asked_region(mask)[0].weights
+    for mode in (_CUT_OUT.get(reference.mode, reference.mode) for reference in recipe.references):
         if mode in TASKS:
             yield from TASKS[mode].weights

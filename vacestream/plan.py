@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal
 
 from vacestream.anchors import Anchor, anchors
-from vacestream.annotators import MASKS
+from vacestream.annotators.options import asked_region
 from vacestream.changes import Told, streams, told
 from vacestream.contradictions import hold_or_shorten, no_length
 from vacestream.encodings import refuse_unopened
@@ -101,7 +101,7 @@ class Plan:
     def region_maker(self) -> str | None:
         """How the region of `mask` is found, and what finds it."""
         mask = self.recipe.mask
-        return f"{mask.mode}: {MASKS[mask.mode].model}" if mask else None
+        return f"{mask.mode}: {asked_region(mask)[0].model}" if mask else None
 
     @property
     def tokens_per_latent(self) -> int | None:

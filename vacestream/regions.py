@@ -4,9 +4,10 @@ from contextlib import ExitStack
 
 import numpy as np
 
-from vacestream.annotators import annotator
+from vacestream.annotators import make
 from vacestream.annotators.augment import Augmented
 from vacestream.annotators.masks import HALF, filled
+from vacestream.annotators.options import asked_region
 from vacestream.annotators.stream import Annotated
 from vacestream.annotators.view import View
 from vacestream.inputs import framed, open_file, open_footage
@@ -65,9 +66,8 @@ def _found(plan: Plan, mask: Mask, stack: ExitStack) -> Source:
 
 def _followed(plan: Plan, mask: Mask, stack: ExitStack) -> Source:
     """A thing that moves, found in each frame of the input."""
-    asked = {key: getattr(mask, key) for key in ("bbox", "mask", "at") if getattr(mask, key) is not None}
-    made = annotator(mask.mode, view=view_of(plan), **asked)
-    return Annotated(open_footage(plan, stack), made)
+    row, parameters = asked_region(mask)
+    return Annotated(open_footage(plan, stack), make(row, parameters, view_of(plan), plan.device))
 
 
 def _binary(frames: np.ndarray) -> np.ndarray:

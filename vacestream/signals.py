@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Literal
 
-from vacestream.annotators import MASKS
-from vacestream.annotators.options import asked
+from vacestream.annotators.options import asked, asked_region
 from vacestream.recipe import Control, Recipe
 
 EXACT = ("depth", "pose", "flow", "scribble", "layout_bbox")
@@ -16,7 +15,7 @@ EXACT = ("depth", "pose", "flow", "scribble", "layout_bbox")
 class Maker:
     """Where a signal comes from, and that in words."""
 
-    kind: Literal["given", "exact", "annotated", "unbuilt"]
+    kind: Literal["given", "exact", "annotated"]
     words: str
 
 
@@ -34,9 +33,7 @@ def maker(recipe: Recipe, control: Control) -> Maker:
     if is_exact(control.signal, where) and not drawn and not control.options:
         return Maker("exact", f"exact, {where} knows it")
     if control.track is not None:
-        region = MASKS[control.track.mode]
-        return Maker(
-            "annotated" if region.built else "unbuilt", f"the outline of {control.track.mode}: {region.model}"
-        )
+        region, _ = asked_region(control.track)
+        return Maker("annotated", f"the outline of {region.name}: {region.model}")
     row, _ = asked(control)
-    return Maker("annotated" if row.built else "unbuilt", row.model)
+    return Maker("annotated", row.model)

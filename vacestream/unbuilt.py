@@ -56,16 +56,6 @@ def _given(*names: str) -> "Callable[[Recipe], Iterator[Key]]":
     return found
 
 
-def _annotated(recipe: "Recipe") -> "Iterator[Key]":
-    from vacestream.signals import maker
-
-    return (
-        ("controls", i, "signal")
-        for i, control in enumerate(recipe.controls)
-        if maker(recipe, control).kind == "unbuilt"
-    )
-
-
 def _cut_out(recipe: "Recipe") -> "Iterator[Key]":
     for i, reference in enumerate(recipe.references):
         if reference.mode != "plain":
@@ -84,10 +74,6 @@ def _regions(recipe: "Recipe") -> "Iterator[Key]":
 
 
 def _tracked(mask: "Mask") -> "Iterator[Key]":
-    from vacestream.annotators import MASKS
-
-    if not MASKS[mask.mode].built:
-        yield "mask", "mode"
     if mask.time == "nearest":
         yield "mask", "time"
 
@@ -126,15 +112,10 @@ UNBUILT = (
         "write `pipeline: longlive-1.3b`, or leave it out to use the embedded model",
         lambda recipe: (("pipeline",) for _ in range(recipe.pipeline in PLANNED)),
     ),
-    Unbuilt(
-        "making this signal from footage",
-        "bring it ready-made as `video: FILE`, or see `vacestream tasks` for those that are",
-        _annotated,
-    ),
     Unbuilt("cutting a reference out, or scaling it alone", "bring a picture on white, as it is", _cut_out),
     Unbuilt(
-        "finding or following a region this way",
-        "bring the mask as a picture or video, or use `mode: bbox` or `bboxtrack`",
+        "this choice of frames",
+        "leave it out, or write `time: group` or `union`",
         _regions,
     ),
     Unbuilt("this change", f"keep `at:` and {', '.join(f'`{key}:`' for key in STEERED)}", _changes),

@@ -144,7 +144,7 @@ def made(name: str, frames: np.ndarray, sizes: list[int], **parameters: Any) -> 
     """The mask of these frames, read in pieces of these sizes; a random net may lose a thing."""
     source = IndexedSource(lambda i: frames[i], size=SIZE, fps=Fraction(16), num_frames=len(frames))
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="frame .*: the thing that is followed")
+        warnings.filterwarnings("ignore", message="mask: from frame .* on, what is followed")
         mask = Annotated(source, annotator(name, view=VIEW, device="cpu", **parameters))
         return np.concatenate([mask.read(n) for n in sizes])
 
@@ -154,6 +154,9 @@ def made(name: str, frames: np.ndarray, sizes: list[int], **parameters: Any) -> 
     [
         ("pointtrack", {"points": [[20, 20], ["50%", "50%"]]}),
         ("pointtrack", {"points": [20, 20], "at": "2f"}),
+        ("bboxtrack", {"bbox": [10, 8, 40, 40], "net": "sam2"}),
+        ("masktrack", {"mask": "sprites:7", "net": "sam2", "at": "1f"}),
+        ("maskbboxtrack", {"mask": "mask.png", "net": "sam2"}),
         ("maskpointtrack", {"mask": "mask.png"}),
         ("salient", {}),
         ("salientmasktrack", {}),
@@ -184,7 +187,7 @@ def clip(length: int) -> np.ndarray:
     return frames
 
 
-@pytest.mark.filterwarnings("ignore:frame .* the thing that is followed")
+@pytest.mark.filterwarnings("ignore:mask. from frame .* on, what is followed")
 def test_a_session_stays_small_over_200_frames_and_forgets_nothing_it_needs(monkeypatch: Any) -> None:
     frames = clip(200)
 
@@ -215,11 +218,11 @@ def test_a_thing_that_is_lost_is_told_and_its_last_region_stays(monkeypatch: Any
         return out
 
     monkeypatch.setattr(lost._net, "forward", forward)
-    with pytest.warns(UserWarning, match="frame") as told:
+    with pytest.warns(UserWarning, match="what is followed") as told:
         masks = lost(frames)
     assert [str(one.message) for one in told] == [
-        "frame 2: the thing that is followed is lost",
-        "frame 4: the thing that is followed is found again",
+        "mask: from frame 2 on, what is followed is lost; its last region is held",
+        "mask: from frame 4 on, what is followed is found again",
     ]
     assert (masks[2] == masks[1]).all()
     assert (masks[3] == masks[1]).all()
@@ -227,7 +230,7 @@ def test_a_thing_that_is_lost_is_told_and_its_last_region_stays(monkeypatch: Any
 
 def test_nothing_to_follow_is_told_and_black() -> None:
     empty = Tracked(lambda _: box_of(np.zeros((32, 48), bool)), device="cpu", at=1)
-    with pytest.warns(UserWarning, match="frame 1: nothing is found there to follow"):
+    with pytest.warns(UserWarning, match="from frame 1 on, what is followed is nowhere to be found"):
         assert not empty(clip(3)).any()
 
 

@@ -102,9 +102,7 @@ def _refuse_missing(row: Row) -> None:
 
 def arguments(row: Row, parameters: Model) -> dict[str, Any]:
     """What the row's maker is told: the parameters without those that say which footage."""
-    for name in row.ignored:
-        if getattr(parameters, name) != type(parameters).model_fields[name].default:
-            raise RecipeError(f"{row.name}: {name} means nothing to {row.model}; leave it out")
+    row.refuse_ignored(parameters)
     own = {name: value for name, value in parameters if name not in (*SPAN, *row.ignored)}
     return {**own, **row.fixed}
 

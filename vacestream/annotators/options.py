@@ -5,26 +5,55 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from vacestream.annotators import ANNOTATORS
+from vacestream.annotators import ANNOTATORS, MASKS
 from vacestream.annotators.parameters import SPAN, Footage
 from vacestream.annotators.rows import Row
-from vacestream.recipe import Control
+from vacestream.errors import RecipeError
+from vacestream.recipe import Control, Mask
 from vacestream.recipe.base import Model
 from vacestream.recipe.messages import problems
 from vacestream.recipe.text import Document, Place
 
+_REGION = ("bbox", "mask", "points", "label", "caption", "at")
+"""Keys of a mask that are parameters of what finds it."""
 
-def refused(signal: str, options: Mapping[str, Any]) -> str | None:
-    """What is wrong with the options of a signal; None where nothing is."""
-    kind = ANNOTATORS[signal].parameters
+
+def refused(row: Row, options: Mapping[str, Any]) -> str | None:
+    """What is wrong with the options of a task; None where nothing is."""
+    kind = row.parameters
     if cut := [key for key in SPAN if key in options]:
         return f"{cut[0]} is of the input; write it beside `path:`"
     try:
-        kind.model_validate(dict(options))
+        row.chosen(read := kind.model_validate(dict(options))).refuse_ignored(read)
+    except RecipeError as error:
+        return str(error)
     except ValidationError as error:
         said = problems(error, kind, Document(dict(options), {(): Place("")}))
         return said[0].lstrip(": ")
     return None
+
+
+def refused_region(mask: Mask) -> str | None:
+    """What is wrong with the options of a mask; None where nothing is."""
+    options, row = mask.options or {}, MASKS[mask.mode]
+    if beside := [key for key in options if key in _REGION or key == "invert"]:
+        return f"{beside[0]} stands beside `mode:`; write it there"
+    if row.name in ("mask", "bbox"):
+        return f"{row.name} has none; leave them out"
+    return refused(row, {**_region(mask, row), **options})
+
+
+def asked_region(mask: Mask) -> tuple[Row, Model]:
+    """The row of what finds a region, and its parameters, in frames that are not turned round yet."""
+    row = MASKS[mask.mode]
+    parameters = row.parameters.model_validate({**_region(mask, row), **(mask.options or {})})
+    return row.chosen(parameters), parameters
+
+
+def _region(mask: Mask, row: Row) -> dict[str, Any]:
+    """What the mask itself says of where it is."""
+    said = {key: getattr(mask, key) for key in _REGION if key in row.parameters.model_fields}
+    return {key: value for key, value in said.items() if value is not None}
 
 
 def asked(control: Control) -> tuple[Row, Model]:

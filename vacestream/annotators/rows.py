@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from vacestream.annotators.parameters import Nothing
+from vacestream.errors import RecipeError
 from vacestream.recipe.base import Model
 from vacestream.weights import ANNOTATORS, Part
 
@@ -69,6 +70,12 @@ class Row:
             return self
         same = ("model", "place", "weights", "packages", "fixed", "ignored")
         return replace(self, **{key: getattr(choice, key) for key in same}, choices={})
+
+    def refuse_ignored(self, parameters: Model) -> None:
+        """RecipeError where something is asked that means nothing to what makes it."""
+        for name in self.ignored:
+            if getattr(parameters, name) != type(parameters).model_fields[name].default:
+                raise RecipeError(f"{self.name}: {name} means nothing to {self.model}; leave it out")
 
     @property
     def licence(self) -> str:

@@ -3,18 +3,16 @@
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
 
-from vacestream.annotators.masks import HALF
+from vacestream.annotators.masks import white_at
 from vacestream.annotators.nets import load_pretrained
 from vacestream.annotators.view import View
-from vacestream.media.fit import place
-from vacestream.media.images import read_image
+from vacestream.events import Sighting
 from vacestream.recipe.values import Box, Point, Time
 
 MEMORY = 16
@@ -52,10 +50,12 @@ Begin = Callable[[np.ndarray], Start]
 class Tracked:
     """White where the thing is; lost, the last region stays. `every` so many frames it is looked for anew."""
 
-    def __init__(self, begin: Begin, *, device: str, at: int = 0, every: int | None = None) -> None:
+    def __init__(
+        self, begin: Begin, *, device: str, net: str = "sam2", at: int = 0, every: int | None = None
+    ) -> None:
         from transformers import Sam2VideoModel
 
-        self._net = load_pretrained("sam2", Sam2VideoModel, device)
+        self._net = load_pretrained(net, Sam2VideoModel, device)
         self._begin, self._at, self._every = begin, at, every
         self.lead = at + 1
         self._next = 0
@@ -69,7 +69,7 @@ class Tracked:
             first = min(self._at, len(frames) - 1)
             start = self._begin(frames[first])
             if not start.prompts:
-                warnings.warn(f"frame {first}: nothing is found there to follow", stacklevel=2)
+                warnings.warn(Sighting(first, found=False, what="is nowhere to be found"), stacklevel=2)
             back = _Session(self._net, start)
             for i in range(first, -1, -1):
                 white[i] = back.step(frames[i], i)
@@ -123,10 +123,7 @@ class _Session:
         self._done += 1
         found = bool((seen.object_score_logits > 0).any())
         if found != self._found:
-            warnings.warn(
-                f"frame {index}: the thing that is followed is {'found again' if found else 'lost'}",
-                stacklevel=2,
-            )
+            warnings.warn(Sighting(index, found=found), stacklevel=2)
             self._found = found
         if found or self._region is None:
             self._region = np.asarray(masks.cpu().numpy().any(axis=(0, 1)))
@@ -146,13 +143,15 @@ class _Session:
                 del seen[old]
 
 
-def from_boxes(*, bbox: tuple[Box, ...], view: View, device: str, at: Time | None = None) -> Tracked:
+def from_boxes(
+    *, bbox: tuple[Box, ...], net: str, view: View, device: str, at: Time | None = None
+) -> Tracked:
     """Follow what is in each box."""
 
     def begin(frame: np.ndarray) -> Start:
         return Start(boxes=tuple(view.corners(box, (frame.shape[0], frame.shape[1])) for box in bbox))
 
-    return Tracked(begin, device=device, at=first_frame(view, at))
+    return Tracked(begin, net=net, device=device, at=first_frame(view, at))
 
 
 def from_points(*, points: tuple[Point, ...], view: View, device: str, at: Time | None = None) -> Tracked:
@@ -166,15 +165,16 @@ def from_points(*, points: tuple[Point, ...], view: View, device: str, at: Time 
     return Tracked(begin, device=device, at=first_frame(view, at))
 
 
-def from_mask(*, mask: str, kind: str, view: View, device: str, at: Time | None = None) -> Tracked:
+def from_mask(
+    *, mask: str, kind: str, net: str = "sam2", view: View, device: str, at: Time | None = None
+) -> Tracked:
     """Follow what a picture shows white: its `region`, its box, or the middles of its blobs as points."""
-    picture = read_image(Path(mask))
+    first = first_frame(view, at)
 
     def begin(frame: np.ndarray) -> Start:
-        placed = place(picture.shape[:2], (frame.shape[0], frame.shape[1]), view.fit).apply(picture)
-        return STARTS[kind](placed.mean(axis=-1) > HALF)
+        return STARTS[kind](white_at(mask, first, (frame.shape[0], frame.shape[1]), view.fit))
 
-    return Tracked(begin, device=device, at=first_frame(view, at))
+    return Tracked(begin, net=net, device=device, at=first)
 
 
 def first_frame(view: View, at: Time | None) -> int:

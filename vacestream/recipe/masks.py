@@ -116,6 +116,8 @@ class Mask(Model):
     """The thing to replace, in a phrase."""
     at: TimeValue | None = None
     """The frame that box, points or words refer to; the first one when left out."""
+    options: dict[str, Any] | None = None
+    """How the region is found: the task's other parameters, as of `vacestream annotate --set`."""
     augment: Augment | None = None
     """How the region is widened."""
     feather: Annotated[int, Strict(), Field(ge=0, le=512)] = 0
@@ -133,10 +135,15 @@ class Mask(Model):
 
     @model_validator(mode="after")
     def _says_where(self) -> Self:
-        if self.at is not None and self.mode in ("mask", "bbox"):
+        if self.at is not None and self.mode in ("mask", "bbox", "salient"):
             raise ValueError(f"at is of modes that follow a thing, and {self.mode} stays; leave it out")
         if missing := [key for key in MASK_MODES[self.mode] if getattr(self, key) is None]:
             raise ValueError(
                 f"says no region; add `{missing[0]}:`, or `bbox:`, `label:` or `points:` with its mode"
             )
+        if self.options is not None:
+            from vacestream.annotators.options import refused_region
+
+            if said := refused_region(self):
+                raise ValueError(f"options: {said}")
         return self

@@ -97,11 +97,12 @@ class Control(Model):
 
     def _refuse_options(self) -> None:
         """ValueError where an option is none of the signal's."""
+        from vacestream.annotators import ANNOTATORS
         from vacestream.annotators.options import refused
 
         if self.video is not None or self.boxes is not None or self.track is not None:
             raise ValueError("options say how a signal is made from footage; leave them out")
-        if said := refused(self.signal, self.options or {}):
+        if said := refused(ANNOTATORS[self.signal], self.options or {}):
             raise ValueError(f"options: {said}")
 
 
