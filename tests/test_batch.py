@@ -24,10 +24,10 @@ def pipe():
         yield tiny_pipeline()
 
 
-def clip(pipe, batch: Batch, **given):
+def clip(pipe, batch: Batch, weight: float = 1.0, **given):
     """The clean latents and the frames of a controlled clip, and the condition that it was made under."""
     row = replace(PIPELINES["wan2.1-1.3b"], transformer=TINY, batch=batch).whole_clip(LATENTS)
-    stream, seen = new_stream(replace(pipe, spec=row), SIZE, 7), []
+    stream, seen = new_stream(replace(pipe, spec=row), SIZE, 7, reference_guidance=weight), []
     push = stream.decoder.push
     stream.decoder.push = lambda clean: (seen.append(clean), push(clean))[1]
     units = list(scene(row, control_passes(FRAMES), **given))
@@ -37,16 +37,16 @@ def clip(pipe, batch: Batch, **given):
     return seen[0], units[0][1]
 
 
-@pytest.mark.parametrize("num_references", [0, 2])
-def test_a_whole_clip_is_diffusers_model_in_a_plain_loop(pipe, num_references):
+@pytest.mark.parametrize(("num_references", "weight"), [(0, 1.0), (2, 1.0), (2, 2.0), (0, 2.0)])
+def test_a_whole_clip_is_diffusers_model_in_a_plain_loop(pipe, num_references, weight):
     with torch.inference_mode():
-        got, unit = clip(pipe, BATCH, references=pictures(num_references))
-        want = slowly(pipe, unit, num_references)
+        got, unit = clip(pipe, BATCH, weight, references=pictures(num_references))
+        want = slowly(pipe, unit, num_references, weight)
     torch.testing.assert_close(got, want, atol=2e-4, rtol=0)
 
 
-def slowly(pipe, unit, num_references: int) -> torch.Tensor:
-    """Latents [c f h w]: UniPC over diffusers' own VACE, prompt and empty prompt in one loop."""
+def slowly(pipe, unit, num_references: int, weight: float) -> torch.Tensor:
+    """Latents [c f h w]: UniPC over diffusers' own VACE, with the prompt, without it, without references."""
     oracle, stride = batch_oracle(pipe), 8
     layer = unit.layers[0]
     parts = [Encoder(pipe.vae).push(pixels) for pixels in (layer.inactive(), layer.reactive())]
@@ -62,15 +62,20 @@ def slowly(pipe, unit, num_references: int) -> torch.Tensor:
     scheduler.set_timesteps(BATCH.steps)
     x = seeded_noise(7)(0, 0, (TINY.channels, *context.shape[1:]))
     scale = torch.ones(len(TINY.context_layers))
+    n = num_references
     for t in scheduler.timesteps:
-        flows = [
+        calls = (unit.prompt, 0), ("", 0), (unit.prompt, n)
+        given, empty, bare = [
             oracle(
-                x[None], t[None].float(), pipe.text(prompt)[None], control_hidden_states=context[None],
+                x[None, :, dropped:], t[None].float(), pipe.text(prompt)[None],
+                control_hidden_states=context[None, :, dropped:],
                 control_hidden_states_scale=scale, return_dict=False,
             )[0][0]
-            for prompt in (unit.prompt, "")
+            for prompt, dropped in calls
         ]  # fmt: skip
-        x = scheduler.step(flows[1] + BATCH.guidance * (flows[0] - flows[1]), t, x).prev_sample
+        flow = empty + BATCH.guidance * (given - empty)
+        flow[:, n:] += (weight - 1) * (given[:, n:] - bare)
+        x = scheduler.step(flow, t, x).prev_sample
     return x[:, num_references:]
 
 

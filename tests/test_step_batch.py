@@ -9,8 +9,9 @@ from tests.clips import SIZE, Clip, control_passes, noise, pictures, scene
 from tests.tiny import SIZE as TINY
 from tests.tiny import tiny_pipeline
 from vacestream.engine import Denoiser
+from vacestream.models.kv_cache import KVCache
 from vacestream.pipelines import PIPELINES
-from vacestream.step_batch import StepBatch
+from vacestream.step_batch import InFlight, StepBatch
 from vacestream.stream import Stream, new_stream
 
 ROW = replace(
@@ -19,8 +20,9 @@ ROW = replace(
 NUM_FRAMES = 33
 
 
-def started(**changes: object) -> Stream:
-    return new_stream(replace(tiny_pipeline(), spec=replace(ROW, **changes)), SIZE, 7)
+def started(*, weight: float = 1.0, **changes: object) -> Stream:
+    pipeline = replace(tiny_pipeline(), spec=replace(ROW, **changes))
+    return new_stream(pipeline, SIZE, 7, reference_guidance=weight)
 
 
 def controlled(num_frames: int = NUM_FRAMES, **given):
@@ -28,6 +30,16 @@ def controlled(num_frames: int = NUM_FRAMES, **given):
     options = {"references": pictures(2), "prompts": {0: "a red dog", 4: "a blue cat"}, "strength": 0.8}
     options |= {"scales": {0: 1.0, 3: 0.0, 5: 0.5}, "source": Clip(noise(num_frames, 4)), **given}
     return scene(ROW, control_passes(num_frames), **options)
+
+
+def apart(stage: StepBatch, one: InFlight, row: KVCache) -> torch.Tensor:
+    """Flow [1 c f h w] of a chunk alone, on a copy of its cache."""
+    cache, chunk = row.copy(), one.condition.chunk
+    with cache.writing(chunk.first_latent, chunk.num_latents):
+        times = torch.full((1, chunk.num_latents), one.timestep)
+        flow = stage.denoiser.model(one.sample[None], times, one.text, cache, stage._hints(one))
+    assert flow is not None
+    return flow
 
 
 @pytest.fixture
@@ -39,10 +51,8 @@ def watched(monkeypatch) -> list[tuple[int, float]]:
     def call(self, batch, state, noise):
         alone = []
         for one in batch:
-            cache, chunk = state.rows[one.step].copy(), one.condition.chunk
-            with cache.writing(chunk.first_latent, chunk.num_latents):
-                times = torch.full((1, chunk.num_latents), one.timestep)
-                alone.append(self.denoiser.model(one.sample[None], times, one.text, cache, self._hints(one)))
+            shown, hidden = (apart(self, this, state.rows[one.step]) for this in (one, one.bare()))
+            alone.append(hidden + self.denoiser.reference_guidance * (shown - hidden))
         flows: list[torch.Tensor] = []
         tracing = replace(self.denoiser, trace=lambda _kind, _chunk, flow: flows.append(flow))
         watching = replace(self, denoiser=tracing)
@@ -54,8 +64,9 @@ def watched(monkeypatch) -> list[tuple[int, float]]:
     return seen
 
 
-def test_every_row_is_its_chunk_alone_with_its_own_control_scale_references_and_prompt(watched):
-    parts = [part for _, part in started()(controlled())]
+@pytest.mark.parametrize("weight", [1.0, 2.0], ids=["", "guided"])
+def test_every_row_is_its_chunk_alone_with_its_own_control_scale_references_and_prompt(watched, weight):
+    parts = [part for _, part in started(weight=weight)(controlled())]
     assert [len(part) for part in parts] == [5, *[4] * 7]
     rows, errors = zip(*watched, strict=True)
     assert rows == (1, 2, 3, 3, 3, 3, 3, 2, 1)  # it fills, runs and drains
@@ -70,8 +81,9 @@ def test_what_a_row_is_given_reaches_its_frames(given):
     assert (given == {"scales": {0: 1.0}}) == torch.equal(whole[:9], other[:9])
 
 
-def test_with_one_step_a_batch_is_the_chunks_one_after_the_other():
-    one = {"source_steps": (700,), "sink_refresh": None}
+@pytest.mark.parametrize("weight", [1.0, 2.0], ids=["", "guided"])
+def test_with_one_step_a_batch_is_the_chunks_one_after_the_other(weight):
+    one = {"source_steps": (700,), "sink_refresh": None, "weight": weight}
     batched, alone = started(**one), started(**one, step_batch=False)
     assert isinstance(batched._stage(), StepBatch)
     assert isinstance(alone._stage(), Denoiser)

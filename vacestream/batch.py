@@ -82,6 +82,8 @@ class WholeClip:
     model: CausalWan
     batch: Batch
     trace: Trace | None = None
+    reference_guidance: float = 1.0
+    """How many times as far from the flow without references each step goes, beside `batch.guidance`."""
 
     @torch.inference_mode()
     def push(self, condition: Condition, state: DenoiseState, noise: Noise) -> list[Made]:
@@ -91,18 +93,14 @@ class WholeClip:
             raise ValueError(f"{chunk} is not the whole clip")
         asked = with_references(condition)
         extra = asked.chunk.num_latents - chunk.num_latents
-        text, against = self._texts(condition)
+        texts = self._texts(condition)
         h, w = cache.shape.grid
         patch, channels = self.model.config.patch_size, self.model.config.in_channels
         shape = channels, asked.chunk.num_latents, h * patch[1], w * patch[2]
         sampler = SAMPLERS[self.batch.sampler](self.batch, cache.device)
         x = noise(chunk.index, 0, shape).to(cache.device)
         for index, timestep in enumerate(sampler.timesteps):
-            sample = x.to(cache.dtype)
-            flow = whole_flow(self.model, sample, timestep, text, asked.contexts, index)
-            if against is not None:
-                without = whole_flow(self.model, sample, timestep, against, asked.contexts, index)
-                flow = without + self.batch.guidance * (flow - without)
+            flow = self._flow(x.to(cache.dtype), timestep, index, texts, condition, asked)
             if self.trace is not None:
                 self.trace(f"step{index}", chunk.index, flow[None])
             x = sampler.step(index, flow, x)
@@ -112,6 +110,31 @@ class WholeClip:
     def flush(self, state: DenoiseState, noise: Noise) -> list[Made]:
         """Nothing is still to come."""
         return []
+
+    def _flow(
+        self,
+        x: Tensor,
+        timestep: float,
+        step: int,
+        texts: tuple[Text, Text | None],
+        condition: Condition,
+        asked: Condition,
+    ) -> Tensor:
+        """Flow [c f h w] of a step, led away from the negative prompt and from no references.
+
+        `asked` is the condition with references in front. The two ways are added (as in arXiv:2211.09800).
+        """
+        text, against = texts
+        flow = found = whole_flow(self.model, x, timestep, text, asked.contexts, step)
+        if against is not None:
+            without = whole_flow(self.model, x, timestep, against, asked.contexts, step)
+            flow = without + self.batch.guidance * (found - without)
+        extra = asked.chunk.num_latents - condition.chunk.num_latents
+        if not extra or self.reference_guidance == 1:
+            return flow
+        without = whole_flow(self.model, x[:, extra:], timestep, text, condition.contexts, step)
+        pull = (self.reference_guidance - 1) * (found[:, extra:] - without)
+        return torch.cat([flow[:, :extra], flow[:, extra:] + pull], dim=1)
 
     def _texts(self, condition: Condition) -> tuple[Text, Text | None]:
         """The prompt, and what guidance leads away from."""
@@ -141,7 +164,7 @@ def whole_flow(
 def with_references(condition: Condition) -> Condition:
     """The same clip with the references in front, in every context and in the count of latents."""
     references, contexts = condition.references, condition.contexts
-    if references is None or not any(bool(context.weight(None).any()) for context in contexts):
+    if references is None or not condition.refers():
         return condition
     made = []
     for context in contexts:

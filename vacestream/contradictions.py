@@ -18,6 +18,7 @@ def refuse_contradictions(recipe: Recipe) -> None:
     _refuse_idle_input(recipe)
     _refuse_without_input(recipe)
     _refuse_idle_streams(recipe)
+    _refuse_idle_guidance(recipe)
     _refuse_length(recipe)
     _refuse_two_at_once(recipe)
     _refuse_neither_way(recipe)
@@ -157,6 +158,15 @@ def _refuse_idle_streams(recipe: Recipe) -> None:
         raise recipe.error(("mask",), f"{why}; leave the mask or the anchor out")
     if recipe.strength is not None:
         raise recipe.error(("strength",), f"{why}; leave one of the two out")
+
+
+def _refuse_idle_guidance(recipe: Recipe) -> None:
+    """Reference guidance where no reference ever acts."""
+    referred = recipe.references or any(change.references for change in recipe.timeline)
+    heard = recipe.context_scale or any(change.context_scale for change in recipe.timeline)
+    if recipe.vace.reference_guidance != 1 and not (referred and heard):
+        what = "acts where references do, and none do; add `references: FILE`, or leave it out"
+        raise recipe.error(("vace", "reference_guidance"), what)
 
 
 def _refuse_length(recipe: Recipe) -> None:

@@ -5,14 +5,14 @@ chunk leaves its keys and values in the cache for the chunks to come.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from vacestream.models.conditions import Condition, Context, hints_at, join
+from vacestream.models.conditions import Condition, Context, hints_at, join, led_away
 from vacestream.models.kv_cache import KVCache
 from vacestream.models.schedule import NUM_TRAIN_STEPS, Noise, Schedule, make_schedule
 from vacestream.models.slots import cache_shape
@@ -92,6 +92,8 @@ class Denoiser:
     trace: Trace | None = None
     as_still: Callable[[], Tensor] | None = None
     """Latent [c 1 h w] of a frame as a still: the last one that the oldest latent of a recompute held."""
+    reference_guidance: float = 1.0
+    """How many times as far from the flow without references each step goes."""
 
     def __call__(self, conditions: Iterable[Condition], state: DenoiseState, noise: Noise) -> Iterator[Made]:
         """The chunks in order."""
@@ -148,13 +150,29 @@ class Denoiser:
             if step > 0:
                 x = schedule.renoise(x0, fresh[step], step)
                 state.cache.repeat()
-            flow = self._call(f"denoise{step}", x, timestep, condition, state, step=step)
-            assert flow is not None
+            flow = self._flow(x, timestep, condition, state, step=step)
             x0 = holding(condition, schedule.denoise(x, flow, step))
         if self.spec.commit_pass:
             state.cache.repeat()
             self._commit("context", x0, condition, state)
         return x0
+
+    def guides(self, condition: Condition, step: int) -> bool:
+        """Whether a step is made without references as well."""
+        return self.reference_guidance != 1 and condition.refers(step)
+
+    def _flow(
+        self, x: Tensor, timestep: float, condition: Condition, state: DenoiseState, *, step: int
+    ) -> Tensor:
+        """Flow [c f h w] of a step; references come in the last call, so that its K/V stay in the cache."""
+        away = None
+        if self.guides(condition, step):
+            bare = replace(condition, references=None)
+            away = self._call(f"without{step}", x, timestep, bare, state, step=step)
+            state.cache.repeat()
+        flow = self._call(f"denoise{step}", x, timestep, condition, state, step=step)
+        assert flow is not None
+        return flow if away is None else led_away(away, flow, self.reference_guidance)
 
     @torch.inference_mode()
     def prefill(self, given: Tensor, condition: Condition, state: DenoiseState) -> None:
@@ -263,10 +281,11 @@ def make_denoiser(
     commit_hints: bool = True,
     trace: Trace | None = None,
     as_still: Callable[[], Tensor] | None = None,
+    reference_guidance: float = 1.0,
 ) -> Denoiser:
     """The denoise stage of a pipeline, a chunk at a time."""
     plain, source = (
         make_schedule(steps, spec.shift, warp=spec.warp)
         for steps in (spec.steps, spec.source_steps or spec.steps)
     )
-    return Denoiser(model, spec, plain, source, commit_hints, trace, as_still)
+    return Denoiser(model, spec, plain, source, commit_hints, trace, as_still, reference_guidance)

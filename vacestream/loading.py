@@ -45,4 +45,11 @@ def load_stream(plan: Plan, weights: Weights | None = None) -> Stream:
     """The pipeline of a plan, loaded, and a stream that has not started."""
     assert plan.size is not None
     pipeline = (weights or Weights()).of(plan)
-    return new_stream(pipeline, plan.size, plan.seed, commit_hints=plan.recipe.vace.commit_hints)
+    vace = plan.recipe.vace
+    return new_stream(
+        pipeline,
+        plan.size,
+        plan.seed,
+        commit_hints=vace.commit_hints,
+        reference_guidance=vace.reference_guidance,
+    )

@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import Any
 
 from vacestream import cache
+from vacestream.calls import calls
 from vacestream.events import Event
 from vacestream.plan import Plan
 
@@ -81,6 +82,7 @@ def _like(plan: Plan) -> dict[str, Any]:
         "dtype": plan.dtype,
         "context passes": max(len(recipe.controls), int(plan.task != "T2V")),
         "sampling": (recipe.mode, recipe.steps, recipe.guidance_scale, recipe.vae),
+        "calls": calls(recipe, plan.spec),
     }
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from vacestream.anchors import Anchor, anchors
 from vacestream.annotators.options import asked_region
+from vacestream.calls import calls
 from vacestream.changes import Told, streams, told
 from vacestream.contradictions import hold_or_shorten, no_length
 from vacestream.encodings import refuse_unopened
@@ -147,6 +148,7 @@ class Plan:
             "tokens_per_latent": self.tokens_per_latent,
             "steps": [] if self.spec.whole else list(self.spec.steps),
             "num_steps": self.spec.num_steps,
+            "calls_per_chunk": calls(self.recipe, self.spec),
             "seed": self.seed,
             "device": self.device,
             "dtype": self.dtype,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from vacestream.engine import Denoiser, DenoiseState, Made, holding
-from vacestream.models.conditions import Condition, hints_at
+from vacestream.models.conditions import Condition, hints_at, led_away
 from vacestream.models.kv_cache import Attend, KVCache
 from vacestream.models.schedule import Noise, Schedule
 from vacestream.models.transformer import Hints, Text
@@ -32,6 +32,10 @@ class InFlight:
     @property
     def timestep(self) -> float:
         return self.schedule.timesteps[self.step]
+
+    def bare(self) -> "InFlight":
+        """The same chunk without references."""
+        return replace(self, condition=replace(self.condition, references=None))
 
     def without(self, adapter: ContextAdapter) -> "InFlight":
         """The same chunk when an adapter has gone."""
@@ -79,22 +83,35 @@ class StepBatch:
 
     def _call(self, batch: list[InFlight], state: DenoiseState, noise: Noise) -> list[Made]:
         """One step for every chunk in flight; those that are done. A call that fails leaves all as it was."""
-        x = torch.stack([one.sample for one in batch])
-        times = [[one.timestep] * x.shape[2] for one in batch]
-        text = JoinedText([one.text for one in batch])
-        hints = JoinedHints([self._hints(one) for one in batch])
+        rows, denoiser = [state.rows[one.step] for one in batch], self.denoiser
         with ExitStack() as stack:
             for one in batch:
                 chunk = one.condition.chunk
                 stack.enter_context(state.rows[one.step].writing(chunk.first_latent, chunk.num_latents))
-            memory = JoinedMemory([state.rows[one.step] for one in batch])
-            flow = self.denoiser.model(x, torch.tensor(times, device=x.device), text, memory, [hints])
-            assert flow is not None
+            away = None
+            if any(denoiser.guides(one.condition, one.step) for one in batch):
+                away = self._flow([one.bare() for one in batch], rows)
+                for row in rows:
+                    row.repeat()
+            flow = self._flow(batch, rows)
+            flow = flow if away is None else led_away(away, flow, denoiser.reference_guidance)
             moved = [self._stepped(one, flow[i], noise) for i, one in enumerate(batch)]
         state.in_flight = [one for one in moved if isinstance(one, InFlight)]
-        if self.denoiser.trace is not None:
-            self.denoiser.trace("step_batch", batch[0].condition.chunk.index, flow)
+        if denoiser.trace is not None:
+            denoiser.trace("step_batch", batch[0].condition.chunk.index, flow)
         return [one for one in moved if not isinstance(one, InFlight)]
+
+    def _flow(self, batch: list[InFlight], rows: list[KVCache]) -> Tensor:
+        """Flow [B c f h w] of all chunks in flight, each with a cache of its own."""
+        x = torch.stack([one.sample for one in batch])
+        times = [[one.timestep] * x.shape[2] for one in batch]
+        text = JoinedText([one.text for one in batch])
+        hints = JoinedHints([self._hints(one) for one in batch])
+        made: Tensor | None = self.denoiser.model(
+            x, torch.tensor(times, device=x.device), text, JoinedMemory(rows), [hints]
+        )
+        assert made is not None
+        return made
 
     def _stepped(self, one: InFlight, flow: Tensor, noise: Noise) -> InFlight | Made:
         """The chunk behind this step: noised again for the next, or done."""

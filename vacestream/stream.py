@@ -52,6 +52,7 @@ class Stream:
     """Attached, swapped or set to None at any chunk border."""
     encoding: EncodeState = field(default_factory=EncodeState)
     commit_hints: bool = True
+    reference_guidance: float = 1.0
     trace: Trace | None = None
     served: ContextAdapter | None = None
     """The adapter of the last chunk."""
@@ -93,13 +94,14 @@ class Stream:
         """How the row denoises."""
         pipe = self.pipeline
         if pipe.spec.whole is not None:
-            return WholeClip(pipe.transformer, pipe.spec.whole, self.trace)
+            return WholeClip(pipe.transformer, pipe.spec.whole, self.trace, self.reference_guidance)
         denoiser = make_denoiser(
             pipe.transformer,
             pipe.spec,
             commit_hints=self.commit_hints,
             trace=self.trace,
             as_still=self._as_still,
+            reference_guidance=self.reference_guidance,
         )
         return StepBatch(denoiser) if pipe.spec.step_batch else denoiser
 
@@ -159,7 +161,14 @@ class Stream:
         _take(self, state)
 
 
-def new_stream(pipeline: Pipeline, size: tuple[int, int], seed: int, *, commit_hints: bool = True) -> Stream:
+def new_stream(
+    pipeline: Pipeline,
+    size: tuple[int, int],
+    seed: int,
+    *,
+    commit_hints: bool = True,
+    reference_guidance: float = 1.0,
+) -> Stream:
     """A stream that has not started, for frames of (height, width) `size`."""
     stride = pipeline.vae.spatial_compression_ratio
     latent_size = size[0] // stride, size[1] // stride
@@ -174,6 +183,7 @@ def new_stream(pipeline: Pipeline, size: tuple[int, int], seed: int, *, commit_h
         Decoder(pipeline.output_vae or pipeline.vae),
         pipeline.adapter,
         commit_hints=commit_hints,
+        reference_guidance=reference_guidance,
     )
 
 

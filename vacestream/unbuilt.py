@@ -100,7 +100,7 @@ def _live_sources(recipe: "Recipe") -> "Iterator[Key]":
 
 def _vace(recipe: "Recipe") -> "Iterator[Key]":
     plain = type(recipe.vace)()
-    for name in ("references", "reference_guidance", "memory", "neutral"):
+    for name in ("references", "memory", "neutral"):
         if getattr(recipe.vace, name) != getattr(plain, name):
             yield "vace", name
 

@@ -100,9 +100,14 @@ def _lines(made: "Plan", cost: "Estimate") -> list[str]:
 
 
 def _facts(made: "Plan") -> list[tuple[str, str]]:
+    from vacestream.calls import calls
+
     facts = [("rate", f"{made.fps} fps" if made.fps else "the input's")]
     if made.num_frames and made.fps:
         facts.append(("time", f"{float(made.num_frames / made.fps):.2f} s"))
+    passes = calls(made.recipe, made.spec)
+    what = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in passes.items())
+    facts.append(("calls", f"{sum(passes.values())} of the model a chunk: {what}"))
     facts += [("signal", f"{signal}: {words}") for signal, words in made.makers]
     facts += [("mask", made.region_maker)] if made.region_maker else []
     facts += [("outpaint", f"input {made.framing}")] if made.framing else []

@@ -78,6 +78,10 @@ class Condition:
     is_plain: bool = False
     """Whether the footage that steers the chunk is all one colour, so that the output may be."""
 
+    def refers(self, step: int | None = None) -> bool:
+        """Whether references act at a step, counted from 0; None is in any."""
+        return self.references is not None and any(bool(one.weight(step).any()) for one in self.contexts)
+
 
 def hints_at(
     timestep: float,
@@ -108,6 +112,11 @@ def hints_at(
             kv = references_at(timestep, model, text, context.adapter, anchor)
             sets.append([later(one, count + min(distance, FARTHEST)) for one in kv])
         yield ContextHints(context.adapter, context.latents[None], scale, joined(sets), count)
+
+
+def led_away(without: Tensor, flow: Tensor, weight: float) -> Tensor:
+    """Flow, `weight` times as far from that without references as it is; float32 (after arXiv:2211.09800)."""
+    return torch.lerp(without.float(), flow.float(), weight)
 
 
 def _weights(contexts: Sequence[Context], step: int | None) -> list[Tensor]:

@@ -258,8 +258,8 @@ class Vace(Model):
     """Weights of the context blocks; as the base's when left out."""
     references: Literal["hints", "sink", "prefix"] = "hints"
     """How references reach the video: as hints of the context blocks, or also as frames of the base."""
-    reference_guidance: Annotated[float, Strict(), Field(ge=0, le=10)] = 1.0
-    """Weight of a second pass without the references; 1 runs none."""
+    reference_guidance: Annotated[float, Strict(), Field(ge=1, le=4)] = 1.0
+    """How many times as far from the video without references each step goes, at twice its cost; 1: once."""
     memory: Annotated[int, Strict(), Field(ge=0, le=21)] = 0
     """Latents of earlier control that the context blocks remember."""
     commit_hints: Flag = True

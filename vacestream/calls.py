@@ -1,0 +1,20 @@
+"""A recipe and its row -> how often the model is called for a chunk, by what each call is for (no torch)."""
+
+from vacestream.pipelines import PipelineSpec
+from vacestream.recipe import Recipe
+
+
+def calls(recipe: Recipe, spec: PipelineSpec) -> dict[str, int]:
+    """The most calls that a chunk takes; a step batch makes one of all that are in flight."""
+    steps = spec.num_steps
+    if not spec.whole and recipe.strength is not None:
+        steps = len(spec.source_steps or spec.steps)
+    denoise = 1 if spec.step_batch else steps
+    found = {
+        "denoise": denoise,
+        "negative_prompt": denoise * spec.is_guided,
+        "without_references": denoise * (recipe.vace.reference_guidance != 1),
+        "recompute": int(bool(spec.recompute_latents)),
+        "commit": int(spec.commit_pass and not spec.whole),
+    }
+    return {what: count for what, count in found.items() if count}
