@@ -14,7 +14,7 @@ length: 4s
 size: 64x96
 fit: letterbox
 fps: 12
-references: [sprites:4, {image: a.png}]
+references: [sprites:4, {image: a.png, scale: 0.5}]
 controls:
   - depth
   - {signal: pose, scale: 0.5, steps: 1..2, frames: 0..9}

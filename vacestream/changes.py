@@ -25,6 +25,10 @@ class Told:
     context_scale: float
     mask: Mask | None
 
+    def heard(self) -> "Told":
+        """The same without the references that are scaled to nothing."""
+        return replace(self, references=tuple(one for one in self.references if one.scale))
+
 
 def told(recipe: Recipe, switches: Iterable[Switch] = ()) -> tuple[Told, ...]:
     """What holds from the start, and from each change on."""
@@ -38,7 +42,7 @@ def told(recipe: Recipe, switches: Iterable[Switch] = ()) -> tuple[Told, ...]:
             given[key] = NONE[key] if value is None or _is_off(value) else value
         now = replace(now, **given)
         found.append(now)
-    starts = {one.chunk: one for one in found}  # a change at the very start replaces what was said
+    starts = {one.chunk: one.heard() for one in found}  # a change at the very start replaces what was said
     return tuple(starts.values())
 
 

@@ -59,6 +59,8 @@ class Steering:
     ahead: tuple[Ahead, ...] = ()
     scales: tuple[float, ...] | None = None
     """Of each pass, if they are not the passes' own."""
+    reference_scales: tuple[float, ...] | None = None
+    """Of each reference; all 1 when left out."""
 
 
 def make_vcus(
@@ -116,6 +118,7 @@ def make_vcus(
                 negative_prompt=steering.negative_prompt,
                 kept=kept,
                 ahead=steering.ahead,
+                reference_scales=steering.reference_scales,
             ),
         )
         if chunk.end is not None and chunk.end <= chunk.stop:

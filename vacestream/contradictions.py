@@ -7,6 +7,7 @@ from vacestream.footage import named_media
 from vacestream.recipe import Control, Mask, Recipe, Time
 from vacestream.recipe.text import Key
 from vacestream.recipe.values import is_still, media_kind
+from vacestream.references import placed_references
 from vacestream.ways import endless, why_not_live, why_not_render
 
 ONE_FRAME = Time(Fraction(1), "f")
@@ -162,7 +163,7 @@ def _refuse_idle_streams(recipe: Recipe) -> None:
 
 def _refuse_idle_guidance(recipe: Recipe) -> None:
     """Reference guidance where no reference ever acts."""
-    referred = recipe.references or any(change.references for change in recipe.timeline)
+    referred = any(reference.scale for _, reference in placed_references(recipe))
     heard = recipe.context_scale or any(change.context_scale for change in recipe.timeline)
     if recipe.vace.reference_guidance != 1 and not (referred and heard):
         what = "acts where references do, and none do; add `references: FILE`, or leave it out"

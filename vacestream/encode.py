@@ -5,7 +5,7 @@ every pixel of a latent cell one channel of mask. Each part is a causal VAE stre
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 import torch
@@ -241,6 +241,11 @@ class Encode:
             noise = [self.reference_noise(i, tuple(latents.shape[1:])) for i in range(len(latents))]
             state.references = References(latents, torch.stack(noise).to(latents))
             state.pictures = vcu.references
+        assert state.references is not None
+        if (
+            state.references.scales != vcu.reference_scales
+        ):  # chunks in flight keep those that they were given
+            state.references = replace(state.references, scales=vcu.reference_scales)
         return state.references
 
 

@@ -63,7 +63,13 @@ def steering(plan: Plan) -> Callable[[Chunk], Steering]:
         references = tuple(load(reference.image) for reference in told.references)
         scales = _scales(plan, told.controls)
         held[told.chunk] = Steering(
-            told.prompt, references, told.context_scale, strength, negative, scales=scales
+            told.prompt,
+            references,
+            told.context_scale,
+            strength,
+            negative,
+            scales=scales,
+            reference_scales=tuple(one.scale for one in told.references),
         )
     ahead = anchors_ahead(plan)
 

@@ -226,7 +226,7 @@ def _folder_files(recipe: Recipe, folder: Path, suffix: str) -> dict[str, str]:
     """VACE's names of the files."""
     passes = range(max(1, len(recipe.controls)))
     videos = [f"{name}{_numbered(i)}{suffix}" for i in passes for name in ("src_video", "src_mask")]
-    pictures = [f"src_ref_image_{i + 1}.png" for i in range(len(recipe.references))]
+    pictures = [f"src_ref_image_{i + 1}.png" for i in range(sum(one.scale > 0 for one in recipe.references))]
     return {name: str(folder / name) for name in (*videos, *pictures)}
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from vacestream.pipelines import PipelineSpec
 from vacestream.recipe import Recipe
+from vacestream.references import placed_references
 from vacestream.timeline import num_latents
 
 
@@ -42,6 +43,10 @@ def _whole(recipe: Recipe, spec: PipelineSpec) -> PipelineSpec:
         raise recipe.error(("mode",), f"{spec.name} does not stream; leave it out, or write `mode: batch`")
     if recipe.strength is not None:
         raise recipe.error(("strength",), "a whole clip at once starts from noise; leave `mode: batch` out")
+    for key, reference in placed_references(recipe):
+        if reference.scale not in (0, 1):
+            what = "references are among the frames of a whole clip, where none is scaled alone; leave it out"
+            raise recipe.error((*key, "scale"), what)
     batch = spec.batch
     batch = replace(
         batch,

@@ -82,6 +82,8 @@ class VCU:
 
     ahead: tuple[Ahead, ...] = ()
     """Anchors that later chunks will show; the same objects from chunk to chunk."""
+    reference_scales: tuple[float, ...] | None = None
+    """How strongly each reference acts; all 1 when left out."""
 
     def __post_init__(self) -> None:
         if self.references and not self.layers:

@@ -131,6 +131,21 @@ def test_the_order_of_references_is_felt(pipe: Pipeline) -> None:
         assert (now - was).abs().max() > 0.01
 
 
+def test_a_reference_of_scale_two_counts_as_if_its_keys_stood_there_twice(pipe: Pipeline) -> None:
+    given = references(0, 1)
+    assert given is not None
+    plain, given.scales = hints(pipe, given), (1.0, 2.0)
+    model, text = pipe.transformer, pipe.transformer.embed_text(pipe.text("a red ball")[None])
+    once = conditions.references_at(TIMESTEP, model, text, pipe.adapter, given)
+    twice = [tuple(torch.cat([part, part.chunk(2, dim=1)[1]], dim=1) for part in kv) for kv in once]
+    x = model.patchify(drawn(1, SIZE.channels, FRAMES, H, W))
+    _, modulation = model.embed_time(torch.full((1, FRAMES), TIMESTEP), x.dtype)
+    slow = ContextHints(pipe.adapter, CONTEXT[None], 1.0, twice, 2)  # type: ignore[arg-type]
+    for got, want, was in zip(hints(pipe, given), slow(x, modulation, text), plain, strict=True):
+        torch.testing.assert_close(got, want, atol=1e-5, rtol=1e-5)
+        assert (got - was).abs().max() > 0.01
+
+
 def test_a_scale_for_each_latent_scales_its_own_hints_alone(pipe: Pipeline) -> None:
     model, text = pipe.transformer, pipe.transformer.embed_text(pipe.text("a red ball")[None])
     x = model.patchify(drawn(1, SIZE.channels, FRAMES, H, W))

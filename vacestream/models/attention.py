@@ -60,7 +60,10 @@ def apply_rope(x: Tensor, rope: Rope) -> Tensor:
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Attention of q [B n k d] over k, v [B m k d] -> [B n k d]; mask [n m] is true where q may look."""
+    """Attention of q [B n k d] over k, v [B m k d] -> [B n k d].
+
+    mask [n m] is true where q may look, or is added to what q and k say.
+    """
     out = F.scaled_dot_product_attention(
         q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), attn_mask=mask
     )

@@ -111,7 +111,8 @@ def hints_at(
         for distance, anchor in ahead:
             kv = references_at(timestep, model, text, context.adapter, anchor)
             sets.append([later(one, count + min(distance, FARTHEST)) for one in kv])
-        yield ContextHints(context.adapter, context.latents[None], scale, joined(sets), count)
+        weights = references.weights(sets[0][0][0].shape[1]) if references is not None and count else None
+        yield ContextHints(context.adapter, context.latents[None], scale, joined(sets), count, weights)
 
 
 def led_away(without: Tensor, flow: Tensor, weight: float) -> Tensor:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import torch
+import torch.nn.functional as F
 from diffusers.models.transformers.transformer_wan_vace import WanVACETransformerBlock
 from einops import rearrange
 from torch import Tensor, nn
@@ -85,9 +86,18 @@ class References:
     text: Text | None = None
     told: Tensor | None = None
     """[1 ctx r h w]: their context, if it is not that of references."""
+    scales: tuple[float, ...] | None = None
+    """How many times each counts in the attention of a chunk; None is once."""
 
     def __len__(self) -> int:
         return len(self.latents)
+
+    def weights(self, num_keys: int) -> Tensor | None:
+        """[m]: what is added to the attention of their keys for each to count as often as its scale says."""
+        if self.scales is None or set(self.scales) == {1.0}:
+            return None
+        logs = torch.tensor(self.scales, device=self.latents.device).log()
+        return logs.repeat_interleave(num_keys // len(self))
 
     def keep(self, timesteps: Iterable[float]) -> None:
         """Drop the keys and values of all other timesteps."""
@@ -152,6 +162,8 @@ class ContextHints:
     references: "list[KV] | None" = None
     """K/V of the references at this call's timestep."""
     num_references: int = 0
+    weights: Tensor | None = None
+    """[m] added to the attention of the first m of those keys."""
 
     @property
     def layers(self) -> tuple[int, ...]:
@@ -161,7 +173,9 @@ class ContextHints:
         """Patch tokens [B f n d] and modulation [B f 6 d] -> hint after hint."""
         patch = self.adapter.vace_patch_embedding.stride
         grid = self.context.shape[3] // patch[1], self.context.shape[4] // patch[2]
-        attention = self_attention(grid, first=self.num_references, prefix=self.references)
+        attention = self_attention(
+            grid, first=self.num_references, prefix=self.references, weights=self.weights
+        )
         hints = self.adapter.run(self.adapter.embed(self.context), x, modulation, text, attention)
         return map(self._scaled, hints)  # a loop variable would keep the hint before
 
@@ -170,7 +184,12 @@ class ContextHints:
 
 
 def self_attention(
-    grid: tuple[int, int], *, first: int, prefix: "list[KV] | None" = None, kept: "list[KV] | None" = None
+    grid: tuple[int, int],
+    *,
+    first: int,
+    prefix: "list[KV] | None" = None,
+    weights: Tensor | None = None,
+    kept: "list[KV] | None" = None,
 ) -> Callable[[int], Attend]:
     """Self-attention of each block over `prefix` and the tokens themselves, from time `first` on.
 
@@ -186,7 +205,9 @@ def self_attention(
                 kept.append((k, v))
             if prefix is not None:
                 k, v = (torch.cat(pair, dim=1) for pair in zip(prefix[index], (k, v), strict=True))
-            return attend(q, k, v)
+            if weights is None:
+                return attend(q, k, v)
+            return attend(q, k, v, F.pad(weights, (0, k.shape[1] - len(weights)))[None].to(q.dtype))
 
         return attention
 

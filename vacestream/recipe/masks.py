@@ -60,7 +60,7 @@ class Reference(Model):
     caption: str | None = None
     """The part that is meant, in a phrase."""
     scale: Scale = 1.0
-    """Times context_scale: how strongly this picture acts."""
+    """How many times it counts beside the others and the chunk; 0 leaves it out."""
 
     @model_validator(mode="before")
     @classmethod
