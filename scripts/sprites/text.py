@@ -13,7 +13,13 @@ from vacestream.sprites.shapes import SHAPES
 from vacestream.sprites.world import COLOURS, GROUNDS, PATTERNS, Scenes, ground_words, sprite_words
 
 SPECIAL = ("<pad>", "</s>", "<unk>")
-WORDS = (*SPECIAL, "a", "and", "on", "background", "sprite", *COLOURS, *SHAPES, *GROUNDS, *PATTERNS)
+_OLDER_SHAPES = [shape for shape in SHAPES if shape != "figure"]
+WORDS = (
+    *(*SPECIAL, "a", "and", "on", "background", "sprite"),
+    *(*COLOURS, *_OLDER_SHAPES, *GROUNDS, *PATTERNS),
+    "figure",
+)
+"""Their places are the rows of trained embeddings: new words go to the end."""
 CONFIG: dict[str, Any] = {
     "vocab_size": len(WORDS),
     "d_model": SPRITES.text_dim,

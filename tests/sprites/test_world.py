@@ -1,20 +1,28 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
 from vacestream.errors import InputError
-from vacestream.sprites.shapes import REACH, SHAPES, distance
-from vacestream.sprites.signals import SIGNALS, draw_flow
+from vacestream.sprites.figure import limbs
+from vacestream.sprites.shapes import FIGURE, REACH, SHAPES, distance
+from vacestream.sprites.signals import SIGNALS, draw_flow, draw_pose
 from vacestream.sprites.source import SpritesSource, caption, reference
 from vacestream.sprites.world import (
     COLOURS,
     FIRST_TRAINING_SEED,
     captions,
+    centres,
     draw_scenes,
+    ground_shift,
+    panned,
     render,
     render_batch,
 )
+
+PLANE = torch.meshgrid(torch.linspace(-2, 2, 201), torch.linspace(-2, 2, 201), indexing="ij")
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +44,76 @@ def test_moving_a_sprite_by_the_flow_lands_each_of_its_points_on_itself(clip):
         grid = _landing(clip, t)
         there = grid.abs().amax(-1) < 0.97
         for n in range(clip.scenes.num_sprites):
+            whole = (clip.scenes.kinds[:, n] != FIGURE)[:, None, None]
             place, ahead = clip.local[:, :, n, t].transpose(0, 1), clip.local[:, :, n, t + 1].transpose(0, 1)
             landed = F.grid_sample(ahead, grid, align_corners=False)
-            kept = there & (seen[:, t] == n + 1)
+            kept = there & whole & (seen[:, t] == n + 1)
             checked += int(kept.sum())
             assert not kept.any() or (landed - place).abs().amax(1)[kept].max() < 1e-3
     assert checked > 10_000
     assert clip.flow.abs().amax(dim=(1, 2, 3, 4)).min() > 0.3
+
+
+@pytest.fixture(scope="module")
+def walk():
+    seeds = [s for s in range(120) if int(draw_scenes([s]).kinds[0, 0]) == FIGURE]
+    return render_batch(seeds, 9, (128, 128), max_sprites=1)
+
+
+def test_moving_a_figure_by_the_flow_lands_each_point_in_its_limb_as_deep_as_before(walk):
+    moved, still = [], []
+    for t in range(8):
+        grid = _landing(walk, t)
+        there = (walk.instances[:, t] == 1) & (grid.abs().amax(-1) < 0.97)
+        before, ahead = walk.distance[:, 0, t], walk.distance[:, :, t + 1]
+        landed = F.grid_sample(ahead, grid, align_corners=False)[:, 0]
+        moved.append((landed - before)[there])
+        still.append((ahead[:, 0] - before)[there])
+    deeper = torch.cat(moved)
+    assert deeper.max() < 0.6
+    assert deeper.abs().mean() < 0.2 * torch.cat(still).abs().mean()
+
+
+def test_limbs_swing_but_keep_their_length_and_their_joints(walk):
+    ends = limbs(walk.scenes.gaits[:, 0], torch.arange(48.0))
+    start, end = ends.unbind(-2)
+    length = (end - start).norm(dim=-1)
+    assert (length - length[:, :1]).abs().max() < 1e-5
+    arms, legs = (end[:, :, [2, 4]], start[:, :, [3, 5]]), (end[:, :, [6, 8]], start[:, :, [7, 9]])
+    assert torch.equal(*arms)
+    assert torch.equal(*legs)
+    assert (end[:, :, 7] - end[:, :1, 7]).norm(dim=-1).amax(1).min() > 0.2
+    assert (torch.cat([start, end], 2).norm(dim=-1) + 0.25).max() < REACH + 0.12
+    assert (
+        distance(torch.tensor([FIGURE]), *(axis[None] for axis in PLANE))[0][
+            torch.hypot(*PLANE) > REACH
+        ].min()
+        > 0
+    )
+
+
+def test_the_skeleton_of_a_figure_lies_within_it_and_reaches_its_hands_and_feet(walk):
+    ink, inside = draw_pose(walk).amax(2) > 0.5, walk.instances > 0
+    assert (ink & (walk.distance[:, 0] > 1)).sum() == 0
+    deep = F.max_pool2d(ink.float(), 41, 1, 20) > 0
+    assert (deep | ~inside).all()
+    still = render_batch(walk.scenes.seeds, 1, (128, 128), max_sprites=1)
+    assert draw_pose(still).flatten(3).any(-1).sum() >= 3 * len(walk.scenes.seeds)
+
+
+def test_a_pan_moves_ground_and_sprites_against_the_camera():
+    seeds = [s for s in range(300) if (scenes := draw_scenes([s])).pan[0, 0] > 0 and scenes.pattern[0] > 0][
+        :12
+    ]
+    scenes, times = draw_scenes(seeds, max_sprites=1), torch.arange(200.0)
+    camera = panned(scenes, times)
+    ground = ground_shift(scenes, times)[:, 1] - scenes.ground_shape[:, 4:5] * times
+    still = replace(scenes, pan=scenes.pan * torch.tensor([0.0, 1.0, 1.0]))
+    held = centres(scenes, times, (1.0, 1.0))[:, 0, :, 1] - centres(still, times, (1.0, 1.0))[:, 0, :, 1]
+    turned = camera.diff(dim=1).abs() > 1e-3
+    assert (ground.diff(dim=1)[turned] * camera.diff(dim=1)[turned]).max() < 0
+    assert torch.corrcoef(torch.stack([held.flatten(), camera.flatten()]))[0, 1] < -0.3
+    assert draw_scenes(range(200)).pan[:, 0].gt(0).float().mean() < 0.4
 
 
 def test_moving_a_frame_by_the_flow_gives_the_next_frame_but_for_what_is_uncovered(clip):

@@ -6,6 +6,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from vacestream.sprites import figure
+
 
 def _box(u: Tensor, v: Tensor, half_width: float, half_height: float) -> Tensor:
     return torch.maximum(u.abs() - half_width, v.abs() - half_height)
@@ -51,17 +53,25 @@ SHAPES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "star": _star,
     "ring": _ring,
     "cross": _cross,
+    "figure": figure.distance,
 }
+FIGURE = list(SHAPES).index("figure")
 
 REACH = 1.13
 """No shape leaves this distance from its centre, in radii."""
 
 
-def distance(kinds: Tensor, u: Tensor, v: Tensor) -> Tensor:
-    """[M] indices into SHAPES and local coordinates [M ...] -> signed distances [M ...], in radii."""
+def distance(kinds: Tensor, u: Tensor, v: Tensor, limbs: Tensor = figure.REST) -> Tensor:
+    """[M] indices into SHAPES and local coordinates [M ... H W] -> signed distances, in radii.
+
+    `limbs` [M ... 10 2 2] are those of figures; without them figures stand still.
+    """
     out = torch.empty_like(u)
     for index, shape in enumerate(SHAPES.values()):
         chosen = kinds == index
-        if chosen.any():
+        if chosen.any() and index == FIGURE:
+            own = limbs if limbs is figure.REST else limbs[chosen]
+            out[chosen] = figure.distance(u[chosen], v[chosen], own)
+        elif chosen.any():
             out[chosen] = shape(u[chosen], v[chosen])
     return out

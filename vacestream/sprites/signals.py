@@ -1,15 +1,33 @@
 """Exact control signals of a clip, drawn as VACE draws them: Clip -> pictures [B T 3 H W] in 0..1."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
 from vacestream.drawing import box_lines, motion_colours
+from vacestream.sprites import figure
+from vacestream.sprites.shapes import FIGURE
 from vacestream.sprites.world import Clip
 
 LINE = 2.5 / 128
 """Width of drawn lines in units of the shorter frame side; at least two pixels."""
+
+
+SHAPE_BONES = (
+    (((0.0, 0.7), (0.0, -0.7)), (0.0, 1.0, 0.3)),
+    (((-0.6, 0.0), (0.6, 0.0)), (1.0, 0.35, 0.0)),
+    (((0.0, -0.7), (0.0, -0.72)), (0.3, 0.3, 1.0)),
+)
+"""The skeleton of whatever is no figure: both ends (u, v), and a colour."""
+LIMB_COLOURS = (
+    (0.0, 1.0, 0.3), (0.3, 0.3, 1.0),
+    (1.0, 0.35, 0.0), (1.0, 0.7, 0.0), (0.9, 0.0, 0.3), (1.0, 0.0, 0.8),
+    (0.0, 0.8, 0.8), (0.0, 0.5, 1.0), (0.6, 1.0, 0.0), (1.0, 1.0, 0.2),
+)  # fmt: skip
+"""One for each of figure.THICKNESS, so that left and right differ."""
+DOT = 0.05
+"""Bones shorter than this, in radii, are dots."""
 
 
 def _line_pixels(clip: Clip) -> float:
@@ -40,24 +58,32 @@ def draw_scribble(clip: Clip) -> Tensor:
     return _gray(1 - ink)
 
 
+def _bones(clip: Clip) -> Iterator[tuple[Tensor, Tensor, tuple[float, float, float]]]:
+    """Ends [B N T 2 2] of a bone in its sprite's own frame, whose [B N] have it, and its colour."""
+    present = torch.arange(clip.scenes.num_sprites) < clip.scenes.counts[:, None]
+    walks = clip.scenes.kinds == FIGURE
+    frames = (*walks.shape, len(clip.times), 2, 2)
+    for ends, colour in SHAPE_BONES:
+        yield torch.tensor(ends).expand(frames), present & ~walks, colour
+    if walks.any():
+        limbs = figure.limbs(clip.scenes.gaits, clip.times)
+        for index, colour in enumerate(LIMB_COLOURS):
+            yield limbs[:, :, :, index], present & walks, colour
+
+
 def draw_pose(clip: Clip) -> Tensor:
-    """A two-bone skeleton a sprite on black: foot to head, hand to hand, and a dot for the head."""
+    """On black: a figure's limbs, each in its colour; of others foot to head, hand to hand; heads are dots."""
     radius = clip.scenes.radii[:, :, None, None, None] * clip.unit
-    u, v = clip.local * radius
     half = _line_pixels(clip) * 0.75
     picture = torch.zeros_like(_gray(clip.distance[:, 0]))
-    bones = (
-        ((0.0, 0.7), (0.0, -0.7), (0.0, 1.0, 0.3)),
-        ((-0.6, 0.0), (0.6, 0.0), (1.0, 0.35, 0.0)),
-        ((0.0, -0.7), (0.0, -0.7), (0.3, 0.3, 1.0)),
-    )
-    for (u0, v0), (u1, v1), colour in bones:
-        nearest_u = u.clamp(u0 * radius, u1 * radius)
-        nearest_v = v.clamp(min(v0, v1) * radius, max(v0, v1) * radius)
-        width = half * 1.6 if (u0, v0) == (u1, v1) else half
-        ink = (width + 0.5 - torch.hypot(u - nearest_u, v - nearest_v)).clamp(0, 1)
-        present = torch.arange(ink.shape[1]) < clip.scenes.counts[:, None]
-        ink = (ink * present[..., None, None, None]).amax(dim=1)[:, :, None]
+    for ends, owners, colour in _bones(clip):
+        (u0, v0), (u1, v1) = (ends[..., end, :, None, None].unbind(-3) for end in (0, 1))
+        u, v, du, dv = clip.local[0] - u0, clip.local[1] - v0, u1 - u0, v1 - v0
+        square = du.square() + dv.square()
+        along = ((u * du + v * dv) / square).clamp(0, 1)
+        width = torch.where(square < DOT**2, half * 1.6, half)
+        ink = (width + 0.5 - radius * torch.hypot(u - along * du, v - along * dv)).clamp(0, 1)
+        ink = (ink * owners[..., None, None, None]).amax(dim=1)[:, :, None]
         picture = picture + ink * (torch.tensor(colour)[:, None, None] - picture)
     return picture
 

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vacestream.sprites.shapes import REACH, SHAPES, distance
+from vacestream.sprites import figure
+from vacestream.sprites.shapes import FIGURE, REACH, SHAPES, distance
 
 COLOURS: dict[str, tuple[float, float, float]] = {
     "red": (0.90, 0.10, 0.10),
@@ -33,8 +34,12 @@ GROUNDS: dict[str, tuple[float, float, float]] = {
 PATTERNS = ("plain", "striped", "checkered", "dotted", "shaded")
 MAX_SPRITES = 3
 FIRST_TRAINING_SEED = 1 << 40
+GROUND_PAN = 0.2
+"""How far the widest pan moves the ground to either side, in units."""
 
-_SCENE_DRAWS, _SPRITE_DRAWS = 16, 16
+_SCENE_DRAWS, _SPRITE_DRAWS, _GAIT_DRAWS, _PAN_DRAWS = 16, 16, 5, 4
+_FIGURES, _PANS = 0.16, 0.25
+"""Share of the sprites that are figures, and of the scenes whose camera pans."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,10 @@ class Scenes:
     """[B N 2 2 2] frequency (radians a frame) and phase of the two waves of each axis (y, x)."""
     turns: Tensor
     """[B N 4] angle, spin a frame, swing, swing frequency (radians)."""
+    gaits: Tensor
+    """[B N 4] how a figure walks: frequency (radians a frame), phase, swing of the legs, lift of the arms."""
+    pan: Tensor
+    """[B 3] of the camera, along x: how far, frequency (radians a frame) and phase."""
     ground: Tensor
     """[B] index into GROUNDS."""
     pattern: Tensor
@@ -92,22 +101,35 @@ def _below(u: Tensor, n: int) -> Tensor:
 def draw_scenes(seeds: Iterable[int], *, max_sprites: int = MAX_SPRITES) -> Scenes:
     """The scenes of these seeds; with `max_sprites` the nearest sprites of fuller scenes are left out."""
     seeds = tuple(seeds)
-    draws = _uniforms(seeds, _SCENE_DRAWS + MAX_SPRITES * _SPRITE_DRAWS)
-    scene, sprite = (
-        draws[:, :_SCENE_DRAWS],
-        draws[:, _SCENE_DRAWS:].view(len(seeds), MAX_SPRITES, _SPRITE_DRAWS),
-    )
+    each = (_SCENE_DRAWS, MAX_SPRITES * _SPRITE_DRAWS, MAX_SPRITES * _GAIT_DRAWS, _PAN_DRAWS)
+    scene, sprite, gait, pan = _uniforms(seeds, sum(each)).split(each, dim=1)
+    sprite = sprite.unflatten(1, (MAX_SPRITES, _SPRITE_DRAWS))
+    gait = gait.unflatten(1, (MAX_SPRITES, _GAIT_DRAWS))
     counts = 1 + (scene[:, 0] > 0.6).long() + (scene[:, 0] > 0.9).long()
     counts = counts.clamp(max=max_sprites)
     largest = torch.tensor([0.30, 0.26, 0.22])[counts - 1]
     periods = _between(sprite[..., 0:4], 48, 150).unflatten(-1, (2, 2))
     phases = _between(sprite[..., 4:8], 0, 2 * pi).unflatten(-1, (2, 2))
-    spinning = (sprite[..., 8] > 0.75).float()
+    walks = gait[..., 0] < _FIGURES
+    kinds = torch.where(walks, FIGURE, _below(sprite[..., 13], FIGURE))
+    spinning = (sprite[..., 8] > 0.75) & ~walks
+    leans = torch.where(walks, 0.3, 1.0)
     turns = [
-        _between(sprite[..., 9], -0.5, 0.5),
+        _between(sprite[..., 9], -0.5, 0.5) * leans,
         _between(sprite[..., 10], -0.06, 0.06) * spinning,
-        _between(sprite[..., 11], 0, 0.4),
+        _between(sprite[..., 11], 0, 0.4) * leans,
         2 * pi / _between(sprite[..., 12], 40, 100),
+    ]
+    gaits = [
+        2 * pi / _between(gait[..., 1], 24, 48),
+        _between(gait[..., 2], 0, 2 * pi),
+        _between(gait[..., 3], 0.3, 0.6),
+        _between(gait[..., 4], 0.3, 2.3),
+    ]
+    pans = [
+        (pan[:, 0] < _PANS) * _between(pan[:, 1], 0.4, 0.8),
+        2 * pi / _between(pan[:, 2], 80, 200),
+        _between(pan[:, 3], 0, 2 * pi),
     ]
     steps = torch.arange(MAX_SPRITES).float() / MAX_SPRITES
     pattern = _below((scene[:, 1] - 0.5).clamp(min=0) * 2, len(PATTERNS))
@@ -116,12 +138,14 @@ def draw_scenes(seeds: Iterable[int], *, max_sprites: int = MAX_SPRITES) -> Scen
     return Scenes(
         seeds=seeds,
         counts=counts,
-        kinds=_below(sprite[:, :n, 13], len(SHAPES)),
-        colours=torch.argsort(draws[:, 3 : 3 + len(COLOURS)], dim=1)[:, :n],
+        kinds=kinds[:, :n],
+        colours=torch.argsort(scene[:, 3 : 3 + len(COLOURS)], dim=1)[:, :n],
         radii=(largest[:, None] * _between(sprite[..., 14], 0.72, 1))[:, :n],
         nearness=(0.55 + 0.45 * (steps + sprite[..., 15] / MAX_SPRITES))[:, :n],
         waves=torch.stack([2 * pi / periods, phases], dim=-1)[:, :n],
         turns=torch.stack(turns, dim=-1)[:, :n],
+        gaits=torch.stack(gaits, dim=-1)[:, :n],
+        pan=torch.stack(pans, dim=-1),
         ground=_below(scene[:, 9], len(GROUNDS)),
         pattern=pattern,
         ground_shape=torch.cat(
@@ -137,13 +161,31 @@ def draw_scenes(seeds: Iterable[int], *, max_sprites: int = MAX_SPRITES) -> Scen
 
 
 def centres(scenes: Scenes, times: Tensor, extent: tuple[float, float]) -> Tensor:
-    """Sprite centres [B N T 2] (y, x) at `times` [T] in a frame of `extent` units; they never leave it."""
+    """Sprite centres [B N T 2] (y, x) at `times` [T] in a frame of `extent` units; they never leave it.
+
+    A pan takes part of their room from their own way, so that they too go against the camera.
+    """
     rate, phase = scenes.waves.double()[..., None].unbind(-2)
     waves = torch.sin(rate * times + phase).float()
     path = 0.65 * waves[:, :, :, 0] + 0.35 * waves[:, :, :, 1]
+    far = 0.5 * scenes.pan[:, None, :1]
+    path[:, :, 1] = (1 - far) * path[:, :, 1] - far * panned(scenes, times)[:, None]
     half = torch.tensor(extent)[:, None] / 2
     room = (half - 0.85 * scenes.radii[:, :, None, None]).clamp(min=0)
     return (half + room * path).movedim(2, -1)
+
+
+def panned(scenes: Scenes, times: Tensor) -> Tensor:
+    """Where the camera looks [B T] at `times` [T], between -1 and 1, along x."""
+    _, rate, phase = scenes.pan.double()[..., None].unbind(1)
+    return torch.sin(rate * times + phase).float()
+
+
+def ground_shift(scenes: Scenes, times: Tensor) -> Tensor:
+    """How far the ground has moved [B 2 T] (y, x) at `times` [T], in units: its drift, and the pan."""
+    shift = (scenes.ground_shape[:, 3:5, None].double() * times).float()
+    shift[:, 1] -= GROUND_PAN * scenes.pan[:, :1] * panned(scenes, times)
+    return shift
 
 
 def angles(scenes: Scenes, times: Tensor) -> Tensor:
@@ -200,13 +242,14 @@ class Clip:
     @property
     def flow(self) -> Tensor:
         """[B T 2 H W] (y, x) in pixels: where each seen point is in the next frame."""
-        drift = self.scenes.ground_shape[:, 3:5, None, None] * self.unit
-        flow = drift[:, None].expand(-1, len(self.times), -1, *self.distance.shape[-2:]).contiguous()
+        shift = ground_shift(self.scenes, self.times + 1) - ground_shift(self.scenes, self.times)
+        ground = shift.movedim(2, 1)[..., None, None] * self.unit
+        flow = ground.expand(-1, -1, -1, *self.distance.shape[-2:]).contiguous()
         ahead = centres(self.scenes, self.times + 1, self.extent)
         angle = angles(self.scenes, self.times + 1)[..., None, None]
         seen = self.instances
         for n in range(self.scenes.num_sprites):
-            u, v = self.local[:, :, n] * self.scenes.radii[:, n, None, None, None]
+            u, v = self._gone_on(n) * self.scenes.radii[:, n, None, None, None]
             sin, cos = torch.sin(angle[:, n]), torch.cos(angle[:, n])
             y = ahead[:, n, :, 0, None, None] + sin * u + cos * v - self.grid[0][:, None]
             x = ahead[:, n, :, 1, None, None] + cos * u - sin * v - self.grid[1][:, None]
@@ -214,16 +257,26 @@ class Clip:
             flow = torch.where((seen == n + 1)[:, :, None], moved, flow)
         return flow
 
+    def _gone_on(self, n: int) -> Tensor:
+        """[2 B T H W] sprite n's own coordinates of each pixel, a frame later: only limbs move in them."""
+        local, walks = self.local[:, :, n], self.scenes.kinds[:, n] == FIGURE
+        if not walks.any():
+            return local
+        gaits = self.scenes.gaits[walks, n]
+        before, after = (figure.limbs(gaits, times) for times in (self.times, self.times + 1))
+        local = local.clone()
+        local[:, walks] = torch.stack(figure.moved(*local[:, walks], before, after))
+        return local
+
     @property
     def boxes(self) -> Tensor:
         """[B N T 4] x1 y1 x2 y2 in pixels, around each whole sprite, seen or not; NaN if absent."""
         return sprite_boxes(self.scenes, self.times, self.unit, self.extent)
 
     def _ground(self) -> Tensor:
-        contrast, period, angle, drift_y, drift_x = self.scenes.ground_shape.t()[..., None, None, None]
-        times = self.times[None, :, None, None]
-        y = self.grid[0][:, None] - (drift_y * times).float()
-        x = self.grid[1][:, None] - (drift_x * times).float()
+        contrast, period, angle = self.scenes.ground_shape.t()[:3, :, None, None, None]
+        shift = ground_shift(self.scenes, self.times)[..., None, None]
+        y, x = self.grid[0][:, None] - shift[:, 0], self.grid[1][:, None] - shift[:, 1]
         sharp = self.unit * period
         across = torch.sin(2 * pi * (torch.cos(angle) * x + torch.sin(angle) * y) / period)
         rows, columns = torch.sin(2 * pi * y / period), torch.sin(2 * pi * x / period)
@@ -258,25 +311,37 @@ def render(
     local = torch.stack([(cos * dx + sin * dy) / radii, (cos * dy - sin * dx) / radii])
     signed = torch.full(local.shape[1:], 4.0)
     present = torch.arange(scenes.num_sprites) < scenes.counts[:, None]
-    signed[present] = distance(scenes.kinds[present], local[0][present], local[1][present])
+    limbs = figure.limbs(scenes.gaits[present], times)
+    signed[present] = distance(scenes.kinds[present], local[0][present], local[1][present], limbs)
     return Clip(scenes, times, unit, extent, (y, x), local, signed * (radii * unit))
+
+
+def _points(scenes: Scenes, times: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Points (u, v) [B N T P] of each sprite, and how far it goes beyond them [B N 1 P]; -inf: not its own."""
+    line = torch.linspace(-REACH, REACH, 96)
+    v, u = torch.meshgrid(line, line, indexing="ij")
+    inside = distance(torch.arange(len(SHAPES)), *(axis.expand(len(SHAPES), -1, -1) for axis in (u, v))) < 0
+    inside[FIGURE] = False
+    ends = figure.limbs(scenes.gaits, times).flatten(-3, -2)
+    thick = torch.tensor(list(figure.THICKNESS.values())).repeat_interleave(2)
+    walks = (scenes.kinds == FIGURE)[..., None]
+    still = torch.where(inside.flatten(1)[scenes.kinds], 0.0, -torch.inf)
+    beyond = torch.cat([still, torch.where(walks, thick, -torch.inf)], dim=-1)
+    u, v = (
+        torch.cat([axis.flatten().expand(*own.shape[:-1], -1), own], dim=-1)
+        for axis, own in zip((u, v), ends.unbind(-1), strict=True)
+    )
+    return u, v, beyond[:, :, None]
 
 
 def sprite_boxes(scenes: Scenes, times: Tensor, unit: float, extent: tuple[float, float]) -> Tensor:
     """[B N T 4] boxes x1 y1 x2 y2 in pixels of the sprites' outlines, clipped to the frame; NaN if absent."""
-    line = torch.linspace(-REACH, REACH, 96)
-    v, u = torch.meshgrid(line, line, indexing="ij")
-    shapes = torch.arange(len(SHAPES))
-    inside = distance(shapes, u.expand(len(SHAPES), -1, -1), v.expand(len(SHAPES), -1, -1)) < 0
-    inside = inside[scenes.kinds][:, :, None]
-    turn = angles(scenes, times)[..., None, None]
-    reach = []
-    for along in (torch.cos(turn) * u - torch.sin(turn) * v, torch.sin(turn) * u + torch.cos(turn) * v):
-        low = along.masked_fill(~inside, torch.inf).amin(dim=(-2, -1))
-        reach += [low, along.masked_fill(~inside, -torch.inf).amax(dim=(-2, -1))]
+    u, v, beyond = _points(scenes, times)
+    turn = angles(scenes, times)[..., None]
+    ways = torch.cos(turn) * u - torch.sin(turn) * v, torch.sin(turn) * u + torch.cos(turn) * v
+    reach = [(way - beyond).amin(-1) for way in ways] + [(way + beyond).amax(-1) for way in ways]
     y, x = centres(scenes, times, extent).unbind(-1)
-    radii = scenes.radii[..., None]
-    corners = [x + radii * reach[0], y + radii * reach[2], x + radii * reach[1], y + radii * reach[3]]
+    corners = [at + scenes.radii[..., None] * far for at, far in zip((x, y, x, y), reach, strict=True)]
     limits = (extent[1], extent[0]) * 2
     boxes = torch.stack([corner.clamp(0, limit) for corner, limit in zip(corners, limits, strict=True)], -1)
     absent = torch.arange(scenes.num_sprites) >= scenes.counts[:, None]
