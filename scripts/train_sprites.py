@@ -1,13 +1,17 @@
 """Train the embedded Sprites model from nothing, stage by stage; every run goes on from the last checkpoint.
 
-python scripts/train_sprites.py vae --minutes 15       the autoencoder
-python scripts/train_sprites.py cache --minutes 15     latents of the training clips, beside the next stages
-python scripts/train_sprites.py decoder --minutes 10   the autoencoder's decoder alone, beside any later stage
-python scripts/train_sprites.py base --minutes 22      text encoder and bidirectional transformer
-python scripts/train_sprites.py vace --minutes 30      context blocks on the frozen base
-python scripts/train_sprites.py causal --minutes 25    the base fine-tuned for streaming, beside vace
+python scripts/train_sprites.py all --preset cpu       the whole chain, 90 minutes of one core; again adds up
+python scripts/train_sprites.py all --preset smoke     two minutes, in which every loss falls
 python scripts/train_sprites.py export                 measure, and write vacestream/sprites/weights
-python scripts/train_sprites.py all --minutes 90       the whole chain, shared out
+
+Or each stage by itself, for --minutes N:
+
+vae       the autoencoder (later runs: the encoder slowly, as the other stages know its latents)
+cache     latents of the training clips, beside the next stages
+base      text encoder and bidirectional transformer
+vace      context blocks on the frozen base
+causal    the base fine-tuned for streaming; with --guidance 2 it learns to need no guidance
+decoder   the autoencoder's decoder alone, after any of them
 
 Checkpoints are in runs/sprites, or where SPRITES_RUNS says. One thread: run two stages at once on two cores.
 """
@@ -21,32 +25,33 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from scripts.sprites import base, card, latents, vace, vae
+from scripts.sprites.presets import PRESETS, SHARES, Preset
+from vacestream.pipelines import SPRITES
 
-SHARES = {"vae": 0.3, "cache": 0.12, "base": 0.24, "vace": 0.2, "causal": 0.14}
-"""How the minutes of `all` are shared out."""
 
-
-def run(stage: str, minutes: float, chosen: argparse.Namespace) -> None:
+def run(stage: str, minutes: float, preset: Preset, chosen: argparse.Namespace) -> None:
     match stage:
         case "vae":
-            vae.train(minutes)
+            vae.train(minutes, preset)
         case "decoder":
-            vae.train(minutes, decoder_only=True)
+            vae.train(minutes, preset, decoder_only=True)
         case "cache":
-            size = (chosen.size, chosen.size)
-            latents.write(minutes, clips=chosen.clips, controls=chosen.controls, size=size)
+            latents.write(minutes, preset, decoupled=chosen.decoupling)
         case "base":
-            base.train(minutes)
+            base.train(minutes, preset)
         case "causal":
-            base.train_causal(minutes, guidance=chosen.guidance)
+            base.train_causal(minutes, preset, guidance=chosen.guidance)
         case "vace":
-            vace.train(minutes, size=chosen.size)
+            vace.train(minutes, preset, layers=chosen.vace_layers, decoupled=chosen.decoupling)
         case "export":
-            card.export(chosen.size, hardware=chosen.hardware)
+            card.export(preset.native, hardware=chosen.hardware)
         case "all":
-            for name, share in SHARES.items():
-                run(name, minutes * share, chosen)
-            run("export", 0, chosen)
+            for name, share in preset.shares.items():
+                run(name, minutes * share, preset, chosen)
+
+
+def _layers(text: str) -> tuple[int, ...]:
+    return tuple(int(layer) for layer in text.split(","))
 
 
 def main() -> None:
@@ -54,16 +59,25 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("stage", choices=[*SHARES, "decoder", "export", "all"])
-    parser.add_argument("--minutes", type=float, default=15)
-    parser.add_argument("--size", type=int, default=64, help="pixels of the square training clips")
-    parser.add_argument("--clips", type=int, default=2048, help="clips in the cache")
-    parser.add_argument("--controls", type=int, default=1024, help="of them with controls")
+    parser.add_argument("--preset", choices=PRESETS, default="cpu")
+    parser.add_argument("--minutes", type=float, help="of the stage; by default its share of the preset's")
     parser.add_argument("--guidance", type=float, default=1.0, help="text guidance distilled in stage causal")
     parser.add_argument("--hardware", default="one CPU thread", help="said in the model card")
+    parser.add_argument(
+        "--vace-layers", type=_layers, default=SPRITES.context_layers, help="blocks that get a hint: 0,2,4"
+    )
+    parser.add_argument(
+        "--no-decoupling",
+        dest="decoupling",
+        action="store_false",
+        help="cache and vace: frames not divided into kept and reactive (the paper's ablation)",
+    )
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    run(chosen.stage, chosen.minutes, chosen)
+    preset = PRESETS[chosen.preset]
+    share = preset.shares.get(chosen.stage, 1.0 if chosen.stage == "all" else 0.1)
+    run(chosen.stage, chosen.minutes or preset.minutes * share, preset, chosen)
 
 
 if __name__ == "__main__":

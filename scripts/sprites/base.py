@@ -15,20 +15,20 @@ from scripts.sprites.dit import (
     CHUNK,
     FEW_STEPS,
     BlockCausal,
-    fast_attention,
     is_matrix,
     new_base,
     noise_level,
     noised,
 )
-from scripts.sprites.latents import Cache
+from scripts.sprites.latents import VIDEO_LATENTS, Cache
 from scripts.sprites.optim import Average, Trainer, late_decay
+from scripts.sprites.presets import Preset, Size
 from scripts.sprites.run import Log, load, save
 from vacestream.sprites.shapes import SHAPES
 
-LENGTHS = ((0.45, 3, 32), (0.35, 6, 16), (0.2, 9, 10))
-"""Share of the steps, latents, clips: about as many tokens each."""
-CAUSAL_LENGTHS = ((0.55, 6, 16), (0.25, 9, 10), (0.2, 12, 8))
+LENGTHS = {1: 0.35, 3: 0.35, 6: 0.15, 9: 0.15}
+"""Share of the steps by latents; a single one is a picture, and those are seen most often."""
+CAUSAL_LENGTHS = {3: 0.2, 6: 0.45, 9: 0.35}
 
 
 @dataclass
@@ -53,31 +53,52 @@ class Models:
 
 
 def draw_lines(cache: Cache, chosen: list[int], pick: random.Random) -> list[str]:
-    """Captions: 10 % say nothing, 35 % no sprite, 12 % of the sprites named lose their colour or shape."""
+    """Captions: 10 % say nothing, 25 % no sprite, 12 % of the sprites named lose their colour or shape."""
     lines = []
     for clip in chosen:
         scenes, row = cache.scenes[clip]
         draw, named = pick.random(), list(range(int(scenes.counts[row])))
-        line = "" if draw < 0.1 else text.caption(scenes, row, [] if draw < 0.45 else named, pick=pick)
+        line = "" if draw < 0.1 else text.caption(scenes, row, [] if draw < 0.35 else named, pick=pick)
         lines.append(line)
     return lines
 
 
-def choose(shares: tuple[tuple[float, int, int], ...], pick: random.Random) -> tuple[int, int]:
-    """Latents and clips of a step."""
-    draw = pick.random()
-    for share, frames, clips in shares:
-        draw -= share
-        if draw < 0:
-            return frames, clips
-    return shares[0][1:]
+def choose(shares: dict[int, float], pick: random.Random) -> int:
+    """Latents of a step's clips."""
+    return pick.choices(list(shares), list(shares.values()))[0]
+
+
+@dataclass
+class Caches:
+    """What is cached of videos and pictures, of each size."""
+
+    preset: Preset
+    video: dict[Size, Cache]
+    image: dict[Size, Cache]
+
+    @classmethod
+    def open(cls, preset: Preset) -> "Caches":
+        video, image = ({s: Cache.open(kind, s) for s in preset.sizes} for kind in ("video", "image"))
+        return cls(preset, video, image)
+
+    def refresh(self) -> int:
+        """Clips held."""
+        pictures = sum(cache.refresh() for cache in self.image.values())
+        return pictures + sum(cache.refresh() for cache in self.video.values())
+
+    def draw(self, taken: list[int], pick: random.Random) -> tuple[Tensor, list[str]]:
+        """Clean latents [B c f h w] of one size, those of the clips that are `taken`, and captions."""
+        size = self.preset.draw_size(pick)
+        kind, cache = ("image", self.image[size]) if len(taken) == 1 else ("video", self.video[size])
+        chosen = [pick.randrange(len(cache.scenes)) for _ in range(self.preset.batch_size(len(taken), size))]
+        return cache.tensors[kind][chosen][:, :, taken].float(), draw_lines(cache, chosen, pick)
 
 
 def bidirectional_loss(models: Models, x0: Tensor, lines: list[str], generator: torch.Generator) -> Tensor:
     """Flow matching with one noise level a clip."""
     levels = noise_level(len(x0), generator)
     x, velocity = noised(x0, levels, generator)
-    with torch.autocast("cpu", torch.bfloat16), fast_attention(x0.shape[2]):
+    with torch.autocast("cpu", torch.bfloat16):
         states = text.encode(models.encoder, models.tokenizer, lines)
         out = models.base(x, levels * 1000, states, return_dict=False)[0]
     return (out.float() - velocity).square().mean()
@@ -149,9 +170,9 @@ def causal_places(f: int, held: int, pick: random.Random) -> tuple[list[int], li
     return taken, [place if place < CHUNK else place + far * CHUNK for place in taken]
 
 
-def train(minutes: float, *, max_steps: int | None = None) -> None:
+def train(minutes: float, preset: Preset, *, max_steps: int | None = None) -> None:
     """Train text encoder and bidirectional base (further) together."""
-    models, saved, cache = Models.open(averaged=False), load("base"), Cache.open("video")
+    models, saved, caches = Models.open(averaged=False), load("base"), Caches.open(preset)
     module, step = models.module, saved["step"] if saved else 0
     trainer = Trainer(module.named_parameters(), is_matrix=is_matrix, muon_lr=1.2e-2, adam_lr=1.5e-3,
                       minutes=minutes, schedule=late_decay)  # fmt: skip
@@ -171,17 +192,16 @@ def train(minutes: float, *, max_steps: int | None = None) -> None:
         }
 
     while trainer.progress < 1 and done != max_steps:
-        frames, clips = choose(LENGTHS, pick)
-        chosen = [pick.randrange(len(cache.scenes)) for _ in range(clips)]
-        x0 = cache.tensors["video"][chosen, :, :frames].float()
-        loss = bidirectional_loss(models, x0, draw_lines(cache, chosen, pick), generator)
+        frames = choose(LENGTHS, pick)
+        x0, lines = caches.draw(list(range(frames)), pick)
+        loss = bidirectional_loss(models, x0, lines, generator)
         trainer.step(loss, warm=min(1.0, (done + 1) / 30))
         average.update(module)
         log.add(**{f"f{frames}": loss.item()})
         step, done = step + 1, done + 1
         if log.due():
             log.show(
-                step, f"{cache.refresh()} clips" + (f" skipped {trainer.skipped}" if trainer.skipped else "")
+                step, f"{caches.refresh()} clips" + (f" skipped {trainer.skipped}" if trainer.skipped else "")
             )
         if log.save_due():
             save("base", checkpoint())
@@ -202,9 +222,11 @@ def new_guide(models: Models, saved: dict[str, Any] | None, weight: float) -> Gu
     return Guide(BlockCausal(model.requires_grad_(False)), empty, weight)
 
 
-def train_causal(minutes: float, *, max_steps: int | None = None, guidance: float = 1.0) -> None:
+def train_causal(
+    minutes: float, preset: Preset, *, max_steps: int | None = None, guidance: float = 1.0
+) -> None:
     """Fine-tune a copy of the base for streaming, text encoder frozen; or distil guidance into it."""
-    models, saved, cache = Models.open(), load("causal"), Cache.open("video")
+    models, saved, caches = Models.open(), load("causal"), Caches.open(preset)
     models.encoder.requires_grad_(False).eval()
     model, step = models.base, 0
     average = Average(model, 0.99)
@@ -228,11 +250,9 @@ def train_causal(minutes: float, *, max_steps: int | None = None, guidance: floa
         }
 
     while trainer.progress < 1 and done != max_steps:
-        frames, clips = choose(CAUSAL_LENGTHS, pick)
-        chosen = [pick.randrange(len(cache.scenes)) for _ in range(clips)]
-        taken, positions = causal_places(frames, cache.tensors["video"].shape[2], pick)
-        x0 = cache.tensors["video"][chosen][:, :, taken].float()
-        lines = draw_lines(cache, chosen, pick)
+        frames = choose(CAUSAL_LENGTHS, pick)
+        taken, positions = causal_places(frames, VIDEO_LATENTS, pick)
+        x0, lines = caches.draw(taken, pick)
         with torch.no_grad():
             states = text.encode(models.encoder, models.tokenizer, lines)
         named = torch.tensor([names_sprite(line) for line in lines])
@@ -244,7 +264,7 @@ def train_causal(minutes: float, *, max_steps: int | None = None, guidance: floa
         step, done = step + 1, done + 1
         if log.due():
             log.show(
-                step, f"{cache.refresh()} clips" + (f" skipped {trainer.skipped}" if trainer.skipped else "")
+                step, f"{caches.refresh()} clips" + (f" skipped {trainer.skipped}" if trainer.skipped else "")
             )
         if log.save_due():
             save("causal", checkpoint())

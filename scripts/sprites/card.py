@@ -8,6 +8,7 @@ from scripts.sprites.dit import BlockCausal
 from scripts.sprites.evaluate import FIRST_SEED, Held, adapter_table, colour_right, decode, sample_causal
 from scripts.sprites.export import write
 from scripts.sprites.latents import trained_vae
+from scripts.sprites.presets import Size
 from scripts.sprites.run import load
 from vacestream.sprites.world import FIRST_TRAINING_SEED
 
@@ -25,10 +26,10 @@ def distance() -> float:
     return (moved / norm) ** 0.5
 
 
-def measure(size: int, *, clips: int = 24, num_frames: int = 21) -> dict[str, dict[str, float]]:
+def measure(size: Size, *, clips: int = 24, num_frames: int = 21) -> dict[str, dict[str, float]]:
     """Tables of held-out measures: VAE a kind of picture, adapter a way of asking, causal base on words."""
-    tables = {"vae": vae_stage.evaluate(trained_vae(), clips=16, size=size)}
-    held = Held.make(clips, num_frames, (size, size))
+    tables = {"vae": vae_stage.evaluate(trained_vae(), size=size[0])}
+    held = Held.make(clips, num_frames, size)
     models = base.Models.open()
     rows = adapter_table(held, models, vace.open_vace(models))
     tables["iou"] = {name: row["iou"] for name, row in rows.items()}
@@ -50,7 +51,7 @@ def describe(
     tables: dict[str, dict[str, float]],
     streamed: dict[str, tuple[float, float]],
     *,
-    size: int,
+    size: Size,
     hardware: str,
 ) -> str:
     """The model card, in Markdown."""
@@ -62,7 +63,7 @@ def describe(
         "Classes: AutoencoderKLWan; WanTransformer3DModel, bidirectional (`base`) and fine-tuned from it for",
         "streaming (`causal`); VACE context blocks trained on `base` (`vace`); UMT5EncoderModel (`text`).",
         "",
-        f"Trained on clips of {size}x{size} pixels, seeds from {FIRST_TRAINING_SEED} up;",
+        f"Trained on clips of {size[1]}x{size[0]} pixels, seeds from {FIRST_TRAINING_SEED} up;",
         f"measured on seeds {FIRST_SEED} upwards. Hardware: {hardware}. Trainer: `scripts/train_sprites.py`.",
         f"Steps: {', '.join(f'{name} {n}' for name, n in steps.items())}.",
         f"Distance of `causal` from `base` (relative L2 of the weights): {distance():.2f}.",
@@ -93,7 +94,7 @@ def describe(
     return "\n".join(lines)
 
 
-def export(size: int, *, hardware: str) -> None:
+def export(size: Size, *, hardware: str) -> None:
     """Measure and write; prints the card."""
     tables = measure(size)
     write(describe(tables, {}, size=size, hardware=hardware))

@@ -1,13 +1,13 @@
 """The diffusion transformers of Sprites: construction, noise, and the block-causal form used in training."""
 
-from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
 from diffusers import WanTransformer3DModel, WanVACETransformer3DModel
-from diffusers.models.transformers.transformer_wan import WanAttnProcessor
+from diffusers.models.transformers.transformer_wan import WanAttention
+from einops import rearrange
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.functional import rms_norm, scaled_dot_product_attention
 
 from vacestream.pipelines import SPRITES
 
@@ -45,20 +45,23 @@ def new_base() -> WanTransformer3DModel:
     nn.init.normal_(embedder.time_proj.weight, std=0.02)
     for block in model.blocks:
         block.scale_shift_table[:, (2, 5)] += 0.5
+    set_trained_attention(model)
     nn.init.zeros_(model.proj_out.weight)
     return model
 
 
 @torch.no_grad()
-def new_vace(base: WanTransformer3DModel) -> WanVACETransformer3DModel:
-    """The base, frozen, and context blocks copied from it that say nothing yet."""
+def new_vace(
+    base: WanTransformer3DModel, layers: tuple[int, ...] = SPRITES.context_layers
+) -> WanVACETransformer3DModel:
+    """The base, frozen, and context blocks copied from its `layers` that say nothing yet."""
     model = WanVACETransformer3DModel(
-        **CONFIG, vace_layers=list(SPRITES.context_layers), vace_in_channels=SPRITES.context_channels
+        **CONFIG, vace_layers=list(layers), vace_in_channels=SPRITES.context_channels
     )
     missing, unexpected = model.load_state_dict(base.state_dict(), strict=False)
     assert not unexpected
     assert all(name.startswith("vace_") for name in missing)
-    for block, layer in zip(model.vace_blocks, SPRITES.context_layers, strict=True):
+    for block, layer in zip(model.vace_blocks, layers, strict=True):
         block.load_state_dict(base.blocks[layer].state_dict(), strict=False)
         nn.init.zeros_(block.proj_out.weight)
         nn.init.zeros_(block.proj_out.bias)
@@ -70,6 +73,7 @@ def new_vace(base: WanTransformer3DModel) -> WanVACETransformer3DModel:
     embedder.weight[:, :c] = base.patch_embedding.weight
     embedder.weight[:, c : 2 * c] = base.patch_embedding.weight
     embedder.bias.copy_(base.patch_embedding.bias)
+    set_trained_attention(model)
     for name, p in model.named_parameters():
         p.requires_grad_(name.startswith("vace_"))
     return model
@@ -93,20 +97,64 @@ def noised(x0: Tensor, levels: Tensor, generator: torch.Generator) -> tuple[Tens
     return (1 - s) * x0 + s * noise, noise - x0
 
 
-def fast_attention(num_latents: int) -> AbstractContextManager[Any]:
-    """On CPU few tokens go faster through plain matrix products, many through the fused kernel."""
-    few = [SDPBackend.MATH]
-    return sdpa_kernel(few if num_latents <= CHUNK else [*few, SDPBackend.FLASH_ATTENTION])
+class _Attention(torch.autograd.Function):
+    """Softmax attention [B k n d]: the fused kernel forwards, plain products backwards, faster so on CPU."""
+
+    @staticmethod
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+        out = scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        ctx.save_for_backward(q, k, v, out)
+        ctx.mask = mask
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        (grad,), (q, k, v, out) = grads, ctx.saved_tensors
+        scale = q.shape[-1] ** -0.5
+        scores = (q * scale) @ k.mT
+        if ctx.mask is not None:
+            scores.masked_fill_(~ctx.mask, -torch.inf)
+        weights = scores.softmax(-1)
+        change = grad @ v.mT
+        change = change.sub_((grad * out).sum(-1, keepdim=True)).mul_(weights).mul_(scale)
+        return change @ k, change.mT @ q, weights.mT @ grad, None
 
 
-class _MaskedProcessor(WanAttnProcessor):
-    """Self-attention under the mask that the model holds; cross-attention as it is."""
+class TrainedAttention:
+    """diffusers' Wan attention for training on CPU; self-attention under a mask, if one is set."""
 
     mask: Tensor | None = None
 
-    def __call__(self, attn: Any, x: Tensor, text: Any = None, mask: Any = None, rope: Any = None) -> Tensor:
-        out: Tensor = super().__call__(attn, x, text, self.mask, rope)
-        return out
+    def __call__(
+        self, attn: Any, x: Tensor, text: Tensor | None = None, mask: Any = None, rope: Any = None
+    ) -> Tensor:
+        given = x if text is None else text
+        q, k, v = attn.to_q(x), attn.to_k(given), attn.to_v(given)
+        q, k = (
+            rms_norm(part, part.shape[-1:], norm.weight.to(part.dtype), norm.eps)
+            for part, norm in ((q, attn.norm_q), (k, attn.norm_k))
+        )
+        q, k, v = (rearrange(part, "B n (k d) -> B k n d", k=attn.heads) for part in (q, k, v))
+        if rope is not None:
+            cos, sin = rope[0][..., 0::2].transpose(1, 2), rope[1][..., 1::2].transpose(1, 2)
+            q, k = _turned(q, cos, sin), _turned(k, cos, sin)
+        out = _Attention.apply(q, k, v, self.mask if text is None else None)
+        return attn.to_out[0](rearrange(out, "B k n d -> B n (k d)"))
+
+
+def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """[B k n d] with its pairs turned by their angles [1 1 n d/2]."""
+    even, odd = x.unflatten(-1, (-1, 2)).unbind(-1)
+    return torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1).flatten(-2).type_as(x)
+
+
+def set_trained_attention(model: nn.Module) -> TrainedAttention:
+    """Put it into every layer."""
+    processor = TrainedAttention()
+    for module in model.modules():
+        if isinstance(module, WanAttention):
+            module.set_processor(processor)
+    return processor
 
 
 class _PlacedRope(nn.Module):
@@ -127,16 +175,14 @@ class BlockCausal:
     """Runs a base so that a chunk sees itself and the chunks before, each latent with its own timestep."""
 
     def __init__(self, model: WanTransformer3DModel) -> None:
-        self.model, self.processor = model, _MaskedProcessor()
+        self.model, self.attention = model, set_trained_attention(model)
         model.rope = _PlacedRope(model.rope)
-        for block in model.blocks:
-            block.attn1.set_processor(self.processor)
 
     def __call__(self, x: Tensor, levels: Tensor, text: Tensor, positions: Tensor) -> Tensor:
         """x [B c f h w], levels [B f], text [B n d], positions [f] -> velocity."""
         frame = x.shape[3] // 2 * (x.shape[4] // 2)
         chunk = torch.arange(x.shape[2]).div(CHUNK, rounding_mode="floor").repeat_interleave(frame)
-        self.processor.mask = chunk[:, None] >= chunk[None]
+        self.attention.mask = chunk[:, None] >= chunk[None]
         self.model.rope.positions = positions
         times = (levels * 1000).repeat_interleave(frame, dim=1)
         out: Tensor = self.model(x, times, text, return_dict=False)[0]
@@ -144,6 +190,4 @@ class BlockCausal:
 
     def release(self) -> None:
         """Put the model back as it was."""
-        self.model.rope = self.model.rope.rope
-        for block in self.model.blocks:
-            block.attn1.set_processor(WanAttnProcessor())
+        self.model.rope, self.attention.mask = self.model.rope.rope, None

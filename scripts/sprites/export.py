@@ -2,6 +2,7 @@
 
 import json
 import re
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ from scripts.sprites import text
 from scripts.sprites.base import Models
 from scripts.sprites.run import load
 from scripts.sprites.vae import CONFIG as VAE_CONFIG
+from vacestream.doctor import MANIFEST
 
 WEIGHTS = Path(__file__).parents[2] / "vacestream" / "sprites" / "weights"
-LARGEST = 16 << 20
-"""Bytes of all files together."""
+LARGEST, LARGEST_FILE = 32 << 20, 16 << 20
+"""Bytes of all files together, and of one."""
 
 ORIGINAL_NAMES = (
     (r"^condition_embedder\.time_embedder\.linear_1\.", "time_embedding.0."),
@@ -91,8 +93,12 @@ def write(card: str, *, folder: Path = WEIGHTS) -> int:
     }
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
     (folder / "card.md").write_text(card)
+    (folder / MANIFEST).unlink(missing_ok=True)
+    sums = [f"{sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in sorted(folder.iterdir())]
+    (folder / MANIFEST).write_text("".join(sums))
     for path in folder.iterdir():
         path.chmod(0o644)
-    total = sum(path.stat().st_size for path in folder.iterdir())
-    assert total < LARGEST, f"{total} bytes"
-    return total
+    sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
+    assert max(sizes.values()) < LARGEST_FILE, f"{sizes = }"
+    assert sum(sizes.values()) < LARGEST, f"{sizes = }"
+    return sum(sizes.values())

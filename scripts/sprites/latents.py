@@ -2,14 +2,16 @@
 
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import AutoencoderKLWan
 from torch import Tensor
+from torch.nn.functional import max_pool2d
 
+from scripts.sprites.presets import Preset, Size
 from scripts.sprites.run import load, runs
 from scripts.sprites.vae import CONFIG, encode_moments, set_fast_layout, set_whole_clip
 from vacestream.sprites.signals import SIGNALS
@@ -18,9 +20,13 @@ from vacestream.sprites.world import FIRST_TRAINING_SEED, Clip, Scenes, draw_sce
 CLIPS = 64
 """Clips a shard: three quarters single sprites, the rest of up to two."""
 SINGLE = 48
-VIDEO_FRAMES, CONTROL_FRAMES = 45, 33
-LEAD = 12
-"""Shards of video that are written before the first of controls."""
+IMAGES = 256
+"""Pictures a shard: three quarters single frames, the rest single sprites on a white canvas."""
+CANVASES = 64
+VIDEO_FRAMES, CONTROL_FRAMES = 33, 21
+VIDEO_LATENTS = 1 + (VIDEO_FRAMES - 1) // 4
+_SHARDS, _LANES = 1 << 12, 1 << 7
+"""Shards of a size and kind that have seeds of their own."""
 _FIRST = FIRST_TRAINING_SEED + (1 << 24)
 
 
@@ -46,18 +52,24 @@ def encode(vae: AutoencoderKLWan, pixels: Tensor) -> Tensor:
     return (torch.cat([encode_moments(vae, clip)[0].float() for clip in clips]) - mean) / std
 
 
-def shard_scenes(index: int) -> list[Scenes]:
+def _first_seed(index: int, size: Size, *, image: bool) -> int:
+    """Of a shard: no two share a seed."""
+    lane = (size[0] // 16 * _LANES + size[1] // 16) * 2 + image
+    return _FIRST + (lane * _SHARDS + index) * IMAGES
+
+
+def shard_scenes(index: int, size: Size) -> list[Scenes]:
     """The scenes of a shard: [single sprites, mixed]."""
-    first = _FIRST + index * CLIPS
+    first = _first_seed(index, size, image=False)
     return [
         draw_scenes(range(first, first + SINGLE), max_sprites=1),
         draw_scenes(range(first + SINGLE, first + CLIPS), max_sprites=2),
     ]
 
 
-def _clips(index: int, num_frames: int, size: tuple[int, int]) -> list[Clip]:
+def _clips(index: int, num_frames: int, size: Size) -> list[Clip]:
     start = (index * 37) % 500
-    return [render(scenes, range(start, start + num_frames), size) for scenes in shard_scenes(index)]
+    return [render(scenes, range(start, start + num_frames), size) for scenes in shard_scenes(index, size)]
 
 
 def _pixels(clips: list[Clip], signal: str) -> Tensor:
@@ -65,7 +77,7 @@ def _pixels(clips: list[Clip], signal: str) -> Tensor:
     return torch.cat([draw(clip) for clip in clips]) * 2 - 1
 
 
-def video_shard(vae: AutoencoderKLWan, index: int, size: tuple[int, int]) -> dict[str, Tensor]:
+def video_shard(vae: AutoencoderKLWan, index: int, size: Size) -> dict[str, Tensor]:
     """Latents of the clips, and of an upright reference for each of their first two sprites."""
     clips = _clips(index, VIDEO_FRAMES, size)
     references = []
@@ -78,24 +90,45 @@ def video_shard(vae: AutoencoderKLWan, index: int, size: tuple[int, int]) -> dic
     return {"video": encode(vae, _pixels(clips, "video")), "references": torch.cat(references, dim=2)}
 
 
+def image_scenes(index: int, size: Size) -> list[Scenes]:
+    """The scenes of a shard of pictures: [single frames, sprites for a white canvas]."""
+    first = _first_seed(index, size, image=True)
+    alone = draw_scenes(range(first + IMAGES - CANVASES, first + IMAGES), max_sprites=1)
+    white = torch.zeros_like(alone.ground)
+    return [
+        draw_scenes(range(first, first + IMAGES - CANVASES), max_sprites=1),
+        replace(alone, ground=white, pattern=white),
+    ]
+
+
+def image_shard(vae: AutoencoderKLWan, index: int, size: Size) -> dict[str, Tensor]:
+    """Latents of single frames, and of sprites upright on a white canvas."""
+    frames, alone = image_scenes(index, size)
+    canvases = reference_picture(alone, torch.zeros(len(alone.seeds), dtype=torch.long), size)
+    pictures = torch.cat([render(frames, range(1), size).video, canvases[:, None]])
+    return {"image": encode(vae, pictures * 2 - 1)}
+
+
 def random_mask(clips: list[Clip], pick: random.Random) -> Tensor:
-    """[B T H W] 1 = generate: a box over the sprites' way, a border, or all but the first or last frame."""
+    """[B T H W] 1 = generate: a box or a blob over the sprites' way, a border, or all but some frames."""
     rows = []
     for clip in clips:
         seen = clip.instances > 0
         for b, sprite in enumerate(seen):
             t, h, w = sprite.shape
             mask = torch.zeros(t, h, w)
-            kind = ("inpaint", "inpaint", "outpaint", "first", "last", "both")[b % 6]
+            kind = ("inpaint", "blob", "outpaint", "first", "last", "both", "clip")[b % 7]
+            grow = pick.randint(1, max(h, w) // 12)
             if kind == "inpaint":
                 for i in range(t):
                     box = sprite[i].nonzero()
                     if len(box):
-                        low, high = box.amin(0), box.amax(0) + 1
-                        grow = pick.randint(1, 5)
-                        mask[
-                            i, max(0, low[0] - grow) : high[0] + grow, max(0, low[1] - grow) : high[1] + grow
-                        ] = 1
+                        low, high = (box.amin(0) - grow).clamp(min=0), box.amax(0) + 1 + grow
+                        mask[i, low[0] : high[0], low[1] : high[1]] = 1
+            elif kind == "blob":
+                mask = max_pool2d(sprite[:, None].float(), 2 * grow + 1, 1, grow)[:, 0]
+            elif kind == "clip":
+                mask[9:] = 1
             elif kind == "outpaint":
                 left, right = pick.randrange(w // 8, w // 3), pick.randrange(w // 8, w // 3)
                 mask[:] = 1
@@ -120,46 +153,66 @@ def latent_mask(mask: Tensor) -> Tensor:
     return channels[:, :, frames]
 
 
-def control_shard(vae: AutoencoderKLWan, index: int, size: tuple[int, int]) -> dict[str, Tensor]:
-    """Latents of depth, scribble and pose, and of one masked video (inactive, reactive, mask) a clip."""
-    clips, pick = _clips(index, CONTROL_FRAMES, size), random.Random(index)
-    shard = {name: encode(vae, _pixels(clips, name)) for name in ("depth", "scribble", "pose")}
-    video, mask = _pixels(clips, "video"), random_mask(clips, pick)
-    hole = mask[:, :, None]
+def _masked(index: int, clips: list[Clip]) -> tuple[Tensor, Tensor, Tensor]:
+    """Videos, what is shown in their holes (depth in some, else nothing), and masks, [B T c H W]."""
+    video, mask = _pixels(clips, "video"), random_mask(clips, random.Random(index))[:, :, None]
     depth_inside = torch.rand(len(mask), generator=torch.Generator().manual_seed(index)) < 0.3
     inside = torch.where(depth_inside[:, None, None, None, None], _pixels(clips, "depth"), 0 * video)
+    return video, inside, mask
+
+
+def control_shard(vae: AutoencoderKLWan, index: int, size: Size) -> dict[str, Tensor]:
+    """Latents of depth, scribble and pose, and of one masked video (inactive, reactive, mask) a clip."""
+    clips = _clips(index, CONTROL_FRAMES, size)
+    shard = {name: encode(vae, _pixels(clips, name)) for name in ("depth", "scribble", "pose")}
+    video, inside, hole = _masked(index, clips)
     shard["inactive"] = encode(vae, video * (1 - hole))
     shard["reactive"] = encode(vae, inside * hole)
-    shard["mask"] = latent_mask(mask)
+    shard["mask"] = latent_mask(hole[:, :, 0])
     return shard
 
 
-def gray(vae: AutoencoderKLWan, frames: int, size: tuple[int, int]) -> Tensor:
+def whole_shard(vae: AutoencoderKLWan, index: int, size: Size) -> dict[str, Tensor]:
+    """Latents of the same masked videos undivided, for the ablation without decoupling."""
+    video, inside, hole = _masked(index, _clips(index, CONTROL_FRAMES, size))
+    return {"whole": encode(vae, video * (1 - hole) + inside * hole)}
+
+
+def gray(vae: AutoencoderKLWan, frames: int, size: Size) -> Tensor:
     """[1 c f h w]: what an empty video encodes to."""
     return encode(vae, torch.zeros(1, frames, 3, *size))
 
 
-def folder() -> Path:
-    return runs() / "cache"
+def folder(size: Size) -> Path:
+    return runs() / "cache" / f"{size[1]}x{size[0]}"
 
 
-def write(minutes: float, *, clips: int, controls: int, size: tuple[int, int]) -> None:
-    """Fill the cache up to so many clips, video first."""
+KINDS = {"video": video_shard, "image": image_shard, "control": control_shard, "whole": whole_shard}
+"""What the shards of a kind hold."""
+
+
+def write(minutes: float, preset: Preset, *, decoupled: bool = True) -> None:
+    """Fill the cache up to so many clips of all sizes: first what the base needs, then the adapter's part."""
     vae, end = trained_vae(), time.monotonic() + minutes * 60
-    folder().mkdir(parents=True, exist_ok=True)
-    torch.save({"gray": gray(vae, CONTROL_FRAMES, size)}, folder() / "gray.pt")
-    kinds = (("video", clips, 0), ("control", controls, LEAD))
-    jobs = [(i + wait, kind, i) for kind, n, wait in kinds for i in range(n // CLIPS)]
-    for _, kind, index in sorted(jobs):
-        path = folder() / f"{kind}-{index:03d}.pt"
+    jobs = []
+    for size, share in preset.sizes.items():
+        folder(size).mkdir(parents=True, exist_ok=True)
+        torch.save({"gray": gray(vae, CONTROL_FRAMES, size)}, folder(size) / "gray.pt")
+        wanted = {"video": preset.clips, "image": preset.clips, "control": preset.controls}
+        wanted |= {} if decoupled else {"whole": preset.controls}
+        for order, (kind, n) in enumerate(wanted.items()):
+            num_shards = max(1, round(n * share / CLIPS))
+            jobs += [(order > 1, i / num_shards, size, kind, i) for i in range(num_shards)]
+    for _, _, size, kind, index in sorted(jobs):
+        path = folder(size) / f"{kind}-{index:03d}.pt"
         if path.exists() or time.monotonic() > end:
             continue
-        with torch.autocast("cpu", torch.bfloat16, cache_enabled=False):
-            shard = (video_shard if kind == "video" else control_shard)(vae, index, size)
+        with torch.no_grad():
+            shard = KINDS[kind](vae, index, size)
         part = path.with_suffix(".part")
         torch.save({k: v.half() for k, v in shard.items()}, part)
         part.replace(path)
-        print(f"cache {path.stem} {end - time.monotonic():.0f} s left", flush=True)
+        print(f"cache {path.parent.name} {path.stem} {end - time.monotonic():.0f} s left", flush=True)
 
 
 @dataclass
@@ -167,26 +220,28 @@ class Cache:
     """The shards on disk, joined; `refresh` takes in those written since."""
 
     kind: str
+    size: Size
     tensors: dict[str, Tensor]
     scenes: list[tuple[Scenes, int]]
     """A clip's scenes and its row there."""
     shards: int = 0
 
     @classmethod
-    def open(cls, kind: str) -> "Cache":
-        cache = cls(kind, {}, [])
+    def open(cls, kind: str, size: Size) -> "Cache":
+        cache = cls(kind, size, {}, [])
         while not cache.refresh():
             time.sleep(5)
         return cache
 
     def refresh(self) -> int:
         """Clips held."""
-        while (path := folder() / f"{self.kind}-{self.shards:03d}.pt").exists():
+        while (path := folder(self.size) / f"{self.kind}-{self.shards:03d}.pt").exists():
             shard: dict[str, Any] = torch.load(path, weights_only=True)
             for name, tensor in shard.items():
                 held = [self.tensors[name]] if name in self.tensors else []
                 self.tensors[name] = torch.cat([*held, tensor])
-            for scenes in shard_scenes(self.shards):
+            drawn = image_scenes if self.kind == "image" else shard_scenes
+            for scenes in drawn(self.shards, self.size):
                 self.scenes += [(scenes, row) for row in range(len(scenes.seeds))]
             self.shards += 1
         return len(self.scenes)

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +24,7 @@ def orthogonalise(updates: Tensor) -> Tensor:
 class Muon(torch.optim.Optimizer):
     """Momentum, orthogonalised; weights are seen as [o, rest], and those of one shape go together."""
 
-    def __init__(self, params: Iterable[nn.Parameter], lr: float, momentum: float = 0.95) -> None:
+    def __init__(self, params: Iterable[dict[str, Any]], lr: float, momentum: float = 0.95) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum})
 
     @torch.no_grad()
@@ -48,7 +49,10 @@ class Muon(torch.optim.Optimizer):
 
 
 class Trainer:
-    """Two optimisers over one model's named parameters, stepped by how much of the time is gone."""
+    """Two optimisers over one model's named parameters, stepped by how much of the time is gone.
+
+    `pace` is the share of the learning rate that a parameter of this name gets.
+    """
 
     def __init__(
         self,
@@ -59,12 +63,14 @@ class Trainer:
         adam_lr: float,
         minutes: float,
         schedule: Callable[[float], float],
+        pace: Callable[[str], float] = lambda _: 1.0,
     ) -> None:
         named = [(name, p) for name, p in named if p.requires_grad]
         self.params = [p for _, p in named]
-        matrices = [p for name, p in named if is_matrix(name, p)]
-        chosen = {id(p) for p in matrices}
-        rest = [p for p in self.params if id(p) not in chosen]
+        groups: tuple[dict[float, list[nn.Parameter]], ...] = ({}, {})
+        for name, p in named:
+            groups[not is_matrix(name, p)].setdefault(pace(name), []).append(p)
+        matrices, rest = ([{"params": ps, "pace": k} for k, ps in group.items()] for group in groups)
         adam = torch.optim.AdamW(rest, lr=adam_lr, betas=(0.9, 0.98), weight_decay=0.0)
         self.optimisers: list[torch.optim.Optimizer] = [Muon(matrices, muon_lr), adam]
         self.peaks = [muon_lr, adam_lr]
@@ -82,7 +88,7 @@ class Trainer:
         factor = self.schedule(min(self.progress, 1.0)) * warm
         for optimiser, peak in zip(self.optimisers, self.peaks, strict=True):
             for group in optimiser.param_groups:
-                group["lr"] = peak * factor
+                group["lr"] = peak * factor * group["pace"]
             if math.isfinite(norm):
                 optimiser.step()
             optimiser.zero_grad(set_to_none=True)
@@ -94,7 +100,10 @@ class Trainer:
 
     def restore(self, state: list[dict[str, object]]) -> None:
         for optimiser, saved in zip(self.optimisers, state, strict=True):
+            paces = [group["pace"] for group in optimiser.param_groups]
             optimiser.load_state_dict(saved)
+            for group, pace in zip(optimiser.param_groups, paces, strict=True):
+                group["pace"] = pace
 
 
 def cosine(progress: float) -> float:

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from scripts.sprites.evaluate import FIRST_SEED, OTHER, colour_right, overlap
+from scripts.sprites.presets import Size
 from vacestream.models.load import Pipeline, load_pipeline
 from vacestream.pipelines import PIPELINES
 from vacestream.sprites.signals import SIGNALS
@@ -57,12 +58,12 @@ def stream_clips(
     return torch.stack(made)
 
 
-def measure(size: int, *, clips: int = 16, num_frames: int = 33) -> dict[str, tuple[float, float]]:
+def measure(size: Size, *, clips: int = 12, num_frames: int = 33) -> dict[str, tuple[float, float]]:
     """Silhouette overlap and share of right colours for each way of asking, four steps a chunk."""
     pipeline = load_pipeline(PIPELINES["sprites"], torch.device("cpu"), torch.float32)
     scenes = draw_scenes(range(FIRST_SEED, FIRST_SEED + clips), max_sprites=1)
-    clip = render(scenes, range(num_frames), (size, size))
-    pictures = reference_picture(scenes, torch.zeros(clips, dtype=torch.long), (size, size)) * 2 - 1
+    clip = render(scenes, range(num_frames), size)
+    pictures = reference_picture(scenes, torch.zeros(clips, dtype=torch.long), size) * 2 - 1
     asked = {
         "no hint, full caption": ("none", None, True),
         "depth, full caption": ("depth", None, True),

@@ -13,28 +13,33 @@ from scripts.sprites.base import Models, choose
 from scripts.sprites.dit import CHUNK, is_matrix, new_vace, noise_level, noised
 from scripts.sprites.latents import Cache, encode, folder, trained_vae
 from scripts.sprites.optim import Average, Trainer, late_decay
+from scripts.sprites.presets import Preset, Size
 from scripts.sprites.run import Log, load, save
+from vacestream.pipelines import SPRITES
 from vacestream.sprites.signals import SIGNALS
 from vacestream.sprites.world import draw_scenes, reference_picture, render
 
-LENGTHS = ((0.4, 3, 24), (0.4, 6, 13), (0.2, 9, 8))
+LENGTHS = {3: 0.6, 6: 0.4}
+"""Share of the steps by latents."""
 FIRST_PHASE = (("depth", True, 0.45), ("depth", False, 0.25), ("none", True, 0.30))
 """Control, with references, share of the steps."""
 SECOND_PHASE = (
-    ("depth", True, 0.24),
-    ("depth", False, 0.10),
-    ("none", True, 0.14),
-    ("scribble", False, 0.12),
+    ("depth", True, 0.18),
+    ("depth", False, 0.08),
+    ("none", True, 0.20),
+    ("scribble", False, 0.10),
     ("scribble", True, 0.05),
-    ("pose", False, 0.09),
-    ("pose", True, 0.04),
-    ("masked", False, 0.18),
+    ("pose", False, 0.11),
+    ("pose", True, 0.05),
+    ("masked", False, 0.19),
     ("masked", True, 0.04),
 )
 FIRST_STEPS = 900
 MIDSTREAM = 0.25
 """Share of the short structural batches that are a later chunk of a stream, with no first frame."""
 PROBE_LEVEL = 0.85
+ABORT_STEP, ABORT_GAP = 600, 0.1
+"""A training whose references still say nothing by then never learns them: its tasks are wrong."""
 PROBE_SEED = 800_000
 
 
@@ -69,41 +74,68 @@ def line_of(cache: Cache, clip: int, *, with_reference: bool, pick: random.Rando
     return text.caption(scenes, row, [] if draw < 0.1 + 0.9 * dropped else named, pick=pick)
 
 
+@dataclass
+class Controls:
+    """What is cached of one size for the adapter."""
+
+    video: Cache
+    control: Cache
+    whole: Cache | None
+    """Only of a training that is not decoupled."""
+    gray: Tensor
+    """[1 c f h w] the latents of an empty video."""
+
+    @classmethod
+    def open(cls, size: Size, *, decoupled: bool) -> "Controls":
+        gray = torch.load(folder(size) / "gray.pt", weights_only=True)["gray"]
+        whole = None if decoupled else Cache.open("whole", size)
+        return cls(Cache.open("video", size), Cache.open("control", size), whole, gray)
+
+    def refresh(self) -> int:
+        """Clips held."""
+        return min(cache.refresh() for cache in (self.control, self.whole) if cache)
+
+    def pool(self, *, with_reference: bool, pairs: bool) -> list[int]:
+        """Clips to draw from: with references all sprites of a clip have one, so that none is ambiguous."""
+        counts = [int(scenes.counts[row]) for scenes, row in (self.whole or self.control).scenes]
+        return [i for i, n in enumerate(counts) if not with_reference or (n == 2) == pairs]
+
+    def context(self, kind: str, chosen: list[int], place: slice) -> tuple[Tensor, ...]:
+        """Inactive and reactive latents and mask, [B c f h w] each; not decoupled: whole frames twice."""
+
+        def held(name: str, cache: Cache = self.control) -> Tensor:
+            return cache.tensors[name][chosen][:, :, place].float()
+
+        empty = self.gray[:, :, place].expand(len(chosen), -1, -1, -1, -1)
+        ones = torch.ones(len(chosen), 64, *empty.shape[2:])
+        if kind == "masked" and self.whole:
+            return *(held("whole", self.whole),) * 2, held("mask")
+        if kind == "masked":
+            return held("inactive"), held("reactive"), held("mask")
+        control = empty if kind == "none" else held(kind)
+        return (control if self.whole else empty), control, ones
+
+
 def draw_batch(
-    video: Cache, control: Cache, gray: Tensor, task: tuple[str, bool], pick: random.Random
+    sizes: dict[Size, Controls], preset: Preset, task: tuple[str, bool], pick: random.Random
 ) -> Batch:
     """One task for a whole batch."""
     kind, with_reference = task
-    f, size = choose(LENGTHS, pick)
-    start = 0
-    if f == CHUNK and kind != "none" and pick.random() < MIDSTREAM:
-        start = CHUNK * pick.randint(1, 2)
+    f, size = choose(LENGTHS, pick), preset.draw_size(pick)
+    cached = sizes[size]
+    start = CHUNK if f == CHUNK and kind != "none" and pick.random() < MIDSTREAM else 0
     place = slice(start, start + f)
     pairs = with_reference and pick.random() < 0.15
-    pool = len(control.scenes)
-    singles = [
-        i for i in range(pool) if (int(control.scenes[i][0].counts[control.scenes[i][1]]) == 2) == pairs
-    ]
-    chosen = [pick.choice(singles if with_reference else range(pool)) for _ in range(size)]
-    empty = gray[:, :, place].expand(size, -1, -1, -1, -1)
-    ones = torch.ones(size, 64, *empty.shape[2:])
-    held = {
-        name: tensor[chosen][:, :, place].float() for name, tensor in control.tensors.items() if name == kind
-    }
-    if kind == "masked":
-        inactive, reactive, mask = (
-            control.tensors[k][chosen][:, :, place].float() for k in ("inactive", "reactive", "mask")
-        )
-    else:
-        inactive, reactive, mask = empty, held.get(kind, empty), ones
+    pool = cached.pool(with_reference=with_reference, pairs=pairs)
+    chosen = [pick.choice(pool) for _ in range(preset.batch_size(f + with_reference, size))]
     references = None
     if with_reference:
         order = [0, 1] if pairs else [0]
         pick.shuffle(order)
-        references = video.tensors["references"][chosen][:, :, order].float()
-    x0 = video.tensors["video"][chosen][:, :, place].float()
-    lines = [line_of(video, clip, with_reference=with_reference, pick=pick) for clip in chosen]
-    context = context_of(inactive, reactive, mask, references)
+        references = cached.video.tensors["references"][chosen][:, :, order].float()
+    x0 = cached.video.tensors["video"][chosen][:, :, place].float()
+    lines = [line_of(cached.video, clip, with_reference=with_reference, pick=pick) for clip in chosen]
+    context = context_of(*cached.context(kind, chosen, place), references)
     n = 0 if references is None else references.shape[2]
     return Batch(x0 if references is None else torch.cat([references, x0], dim=2), context, lines, n)
 
@@ -132,7 +164,7 @@ class Probe:
     gray: Tensor
 
     @classmethod
-    def make(cls, size: tuple[int, int], *, clips: int = 24, num_frames: int = 21) -> "Probe":
+    def make(cls, size: tuple[int, int], *, clips: int = 24, num_frames: int = 9) -> "Probe":
         vae = trained_vae()
         scenes = draw_scenes(range(PROBE_SEED, PROBE_SEED + clips), max_sprites=1)
         clip = render(scenes, range(num_frames), size)
@@ -176,9 +208,11 @@ def vace_state(model: WanVACETransformer3DModel) -> dict[str, Tensor]:
     return {name: value for name, value in model.state_dict().items() if name.startswith("vace_")}
 
 
-def open_vace(models: Models, *, averaged: bool = True) -> WanVACETransformer3DModel:
+def open_vace(
+    models: Models, *, averaged: bool = True, layers: tuple[int, ...] = SPRITES.context_layers
+) -> WanVACETransformer3DModel:
     """The trained adapter on the trained base, or a new one."""
-    model = new_vace(models.base)
+    model = new_vace(models.base, layers)
     if saved := load("vace"):
         weights = saved["model"] | (saved["average"] if averaged else {})
         unexpected = model.load_state_dict(weights, strict=False)[1]
@@ -186,22 +220,28 @@ def open_vace(models: Models, *, averaged: bool = True) -> WanVACETransformer3DM
     return model
 
 
-def train(minutes: float, *, max_steps: int | None = None, size: int = 64) -> None:
-    """Train the adapter (further)."""
+def train(
+    minutes: float,
+    preset: Preset,
+    *,
+    max_steps: int | None = None,
+    layers: tuple[int, ...] = SPRITES.context_layers,
+    decoupled: bool = True,
+) -> None:
+    """Train the adapter (further); `layers` and `decoupled` are for the paper's ablations."""
     models, saved = Models.open(), load("vace")
     models.encoder.requires_grad_(False).eval()
-    model, step = open_vace(models, averaged=False), saved["step"] if saved else 0
+    model, step = open_vace(models, averaged=False, layers=layers), saved["step"] if saved else 0
     trainer = Trainer(model.named_parameters(), is_matrix=is_matrix, muon_lr=1.2e-2, adam_lr=1.5e-3,
                       minutes=minutes, schedule=late_decay)  # fmt: skip
     average = Average(model, 0.99)
     if saved:
         trainer.restore(saved["optimisers"])
         average.values = saved["average"]
-    video, control = Cache.open("video"), Cache.open("control")
-    gray = torch.load(folder() / "gray.pt", weights_only=True)["gray"]
-    probe = Probe.make((size, size), clips=24 if max_steps is None else 2)
+    sizes = {size: Controls.open(size, decoupled=decoupled) for size in preset.sizes}
+    probe = Probe.make(preset.native, clips=12 if max_steps is None else 2)
     pick, generator = random.Random(step), torch.Generator().manual_seed(step)
-    log, done = Log("vace", minutes, step, every=30), 0
+    log, done = Log("vace", minutes, step, every=60), 0
 
     def checkpoint() -> dict[str, Any]:
         return {
@@ -213,7 +253,7 @@ def train(minutes: float, *, max_steps: int | None = None, size: int = 64) -> No
 
     while trainer.progress < 1 and done != max_steps:
         task = draw_task(step, pick)
-        batch = draw_batch(video, control, gray, task, pick)
+        batch = draw_batch(sizes, preset, task, pick)
         with torch.no_grad():
             states = text.encode(models.encoder, models.tokenizer, batch.lines)
         losses = loss_of(model, batch, states, generator)
@@ -223,14 +263,23 @@ def train(minutes: float, *, max_steps: int | None = None, size: int = 64) -> No
         log.add(**{name: float(losses[batch.num_references :].detach().mean())})
         step, done = step + 1, done + 1
         if log.due():
-            gaps = [
-                f"{k} {a:.2f}/{b:.2f}" for k in ("depth", "none") for a, b in [probe.gap(model, models, k)]
-            ]
-            control.refresh()
-            log.show(step, f"| probe true/other reference: {', '.join(gaps)} | {video.refresh()} clips")
+            gaps = {kind: probe.gap(model, models, kind) for kind in ("depth", "none")}
+            refuse_deaf(step, *gaps["depth"])
+            told = ", ".join(f"{kind} {true:.2f}/{other:.2f}" for kind, (true, other) in gaps.items())
+            held = sum(cached.refresh() for cached in sizes.values())
+            log.show(step, f"| probe true/other reference: {told} | {held} clips")
         if log.save_due():
             save("vace", checkpoint())
     save("vace", checkpoint())
+
+
+def refuse_deaf(step: int, true: float, other: float) -> None:
+    """End a run in which another clip's reference does no harm."""
+    if step >= ABORT_STEP and other - true < ABORT_GAP:
+        raise SystemExit(
+            f"vace {step}: the true reference leaves a loss of {true:.2f}, another clip's {other:.2f}; "
+            f"the gap should be {ABORT_GAP} by step {ABORT_STEP}: make references more necessary"
+        )
 
 
 def draw_task(step: int, pick: random.Random) -> tuple[str, bool]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from scripts.sprites.optim import Trainer, cosine
+from scripts.sprites.presets import Preset
 from scripts.sprites.run import Log, Seeds, load, save
 from vacestream.sprites.signals import SIGNALS
 from vacestream.sprites.world import Clip, draw_scenes, reference_picture, render, render_batch
@@ -25,10 +26,14 @@ CONFIG: dict[str, Any] = {
     "temperal_downsample": [False, True, True],
 }
 CROP = 64
+SIZES = (128, 128, 128, 96, 64)
+"""Of the frames that the crops are taken from."""
 SHARES = ((0.25, 1, 16), (0.25, 9, 4), (0.3, 17, 3), (0.2, 33, 2))
 """Share of the steps, frames, clips."""
 RESUMED_PEAK = 0.5
 """Learning rates of a run that goes on, against those of the first."""
+ENCODER_PACE = 0.2
+"""The encoder's share of them then: the transformers have learned its latents."""
 
 
 class WholeClipResample(WanResample):
@@ -51,13 +56,16 @@ class WholeClipResample(WanResample):
 
 
 class WholeClipConv(WanCausalConv3d):
-    """A causal convolution that treats a single frame as the image it is, which is faster; same numbers."""
+    """A causal convolution; frames go as images where the past has no say, which is faster; same numbers."""
+
+    forgetful = False
 
     def forward(self, x: Tensor, cache_x: Tensor | None = None) -> Tensor:
         left, _, top, _, past, _ = self._padding
-        if x.shape[2] == 1 and self.stride[0] == 1:
-            frame = F.conv2d(x[:, :, 0], self.weight[:, :, -1], self.bias, self.stride[1:], (top, left))
-            return frame.unsqueeze(2)
+        if self.forgetful or (x.shape[2] == 1 and self.stride[0] == 1):
+            frames = x.transpose(1, 2).flatten(0, 1)
+            out = F.conv2d(frames, self.weight[:, :, -1], self.bias, self.stride[1:], (top, left))
+            return out.unflatten(0, (x.shape[0], x.shape[2])).transpose(1, 2)
         x = F.pad(x, (0, 0, 0, 0, past, 0)) if past else x
         return F.conv3d(x, self.weight, self.bias, self.stride, (0, top, left))
 
@@ -68,6 +76,8 @@ def set_whole_clip(vae: AutoencoderKLWan, whole: bool) -> None:
             module.__class__ = WholeClipResample if whole else WanResample
         elif isinstance(module, WanCausalConv3d):
             module.__class__ = WholeClipConv if whole else WanCausalConv3d
+            if whole:
+                module.forgetful = bool(module.stride[0] == 1 and not module.weight[:, :, :-1].any())
 
 
 def encode_moments(vae: AutoencoderKLWan, pixels: Tensor) -> tuple[Tensor, Tensor]:
@@ -156,7 +166,7 @@ def _boxes(clip: Clip, pick: random.Random) -> Tensor:
 def training_pixels(seeds: range, num_frames: int, pick: random.Random) -> Tensor:
     """[B 3 T 64 64] in -1..1: 63 % video, the rest what else a VACE encoder is fed."""
     scenes = draw_scenes(seeds)
-    size = pick.choice((64, 64, 96, 128))
+    size = pick.choice(SIZES)
     corner = torch.tensor([[pick.randint(0, size - CROP) for _ in range(2)] for _ in seeds])
     window = (corner[:, :1] + torch.arange(CROP), corner[:, 1:] + torch.arange(CROP))
     start = pick.randrange(1000)
@@ -184,7 +194,7 @@ def training_pixels(seeds: range, num_frames: int, pick: random.Random) -> Tenso
 
 
 def loss_of(vae: AutoencoderKLWan, pixels: Tensor) -> Tensor:
-    """L1 + half L2 + a quarter of the image gradients' L1 + a little KL."""
+    """L1 + three times L2 + a quarter of the image gradients' L1 + a little KL."""
     with torch.autocast("cpu", torch.bfloat16):
         mean, logvar = encode_moments(vae, pixels)
         latents = mean + torch.randn_like(mean) * (0.5 * logvar).exp()
@@ -193,7 +203,7 @@ def loss_of(vae: AutoencoderKLWan, pixels: Tensor) -> Tensor:
     slopes = error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
     mean, logvar = mean.float(), logvar.float()
     kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
-    return error.abs().mean() + 0.5 * error.square().mean() + 0.25 * slopes + 1e-5 * kl
+    return error.abs().mean() + 3 * error.square().mean() + 0.25 * slopes + 1e-5 * kl
 
 
 def psnr(a: Tensor, b: Tensor) -> float:
@@ -204,7 +214,7 @@ def psnr(a: Tensor, b: Tensor) -> float:
 
 @torch.no_grad()
 def evaluate(
-    vae: AutoencoderKLWan, *, clips: int = 8, num_frames: int = 17, size: int = 64
+    vae: AutoencoderKLWan, *, clips: int = 8, num_frames: int = 17, size: int = 128
 ) -> dict[str, float]:
     """PSNR of held-out clips (user seeds) a kind of picture, through the whole-clip pass in fp32."""
     clip = render_batch(range(900_000, 900_000 + clips), num_frames, (size, size))
@@ -219,7 +229,7 @@ def evaluate(
 
 
 @torch.no_grad()
-def statistics(vae: AutoencoderKLWan, *, clips: int = 48, size: int = 64) -> dict[str, list[float]]:
+def statistics(vae: AutoencoderKLWan, *, clips: int = 24, size: int = 128) -> dict[str, list[float]]:
     """Mean and deviation a channel of what the transformer sees: video, some depth and references."""
     scenes = draw_scenes(Seeds(1 << 23).take(clips))
     clip = render(scenes, range(33), (size, size))
@@ -239,7 +249,9 @@ def set_fast_layout(vae: AutoencoderKLWan) -> None:
             p.data = p.data.contiguous(memory_format=torch.channels_last)
 
 
-def train(minutes: float, *, max_steps: int | None = None, decoder_only: bool = False) -> None:
+def train(
+    minutes: float, preset: Preset, *, max_steps: int | None = None, decoder_only: bool = False
+) -> None:
     """Train (further) for so many minutes; the decoder alone leaves every latent as it is."""
     vae, saved = new_vae(), load("vae")
     step, peak = 0, 1.0
@@ -260,6 +272,7 @@ def train(minutes: float, *, max_steps: int | None = None, decoder_only: bool = 
         adam_lr=2e-3 * peak,
         minutes=minutes,
         schedule=cosine,
+        pace=lambda name: ENCODER_PACE if saved and name.startswith(("encoder", "quant_conv")) else 1.0,
     )
     seeds, pick, log, done = Seeds(step * 16), random.Random(step), Log("vae", minutes, step), 0
     torch.manual_seed(1 + step)
@@ -274,7 +287,8 @@ def train(minutes: float, *, max_steps: int | None = None, decoder_only: bool = 
     while trainer.progress < 1 and done != max_steps:
         draw = pick.random()
         num_frames, batch = next((t, b) for s, t, b in _cumulated() if draw < s)
-        pixels = training_pixels(seeds.take(batch), num_frames, pick)
+        clips = max(1, round(batch * preset.vae_batch))
+        pixels = training_pixels(seeds.take(clips), num_frames, pick)
         pixels = pixels.contiguous(memory_format=torch.channels_last_3d)
         loss = loss_of(vae, pixels)
         trainer.step(loss, warm=min(1.0, (done + 1) / 20))
@@ -285,11 +299,11 @@ def train(minutes: float, *, max_steps: int | None = None, decoder_only: bool = 
             extra = ""
             if trainer.progress - scored > 0.1:
                 scored = trainer.progress
-                extra = " ".join(f"{k} {v:.1f}" for k, v in evaluate(vae, clips=4, num_frames=25).items())
+                extra = " ".join(f"{k} {v:.1f}" for k, v in evaluate(vae, clips=4).items())
             log.show(step, extra + (f" skipped {trainer.skipped}" if trainer.skipped else ""))
         if log.save_due():
             save("vae", checkpoint())
-    save("vae", checkpoint() | (known if decoder_only else statistics(vae)))
+    save("vae", checkpoint() | (known or statistics(vae)))
     print("vae held out:", {k: round(v, 2) for k, v in evaluate(vae).items()}, flush=True)
 
 

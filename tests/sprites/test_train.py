@@ -1,14 +1,17 @@
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from diffusers.models.transformers.transformer_wan import WanAttnProcessor
 from safetensors.torch import load_file
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from scripts.sprites import base, export, latents, run, text, vace, vae
+from scripts.sprites import base, dit, export, latents, presets, run, text, vace, vae
+from vacestream.doctor import MANIFEST, damage
 
 pytestmark = pytest.mark.filterwarnings("ignore:Mismatch dtype between input and weight")
 
@@ -18,32 +21,35 @@ def tiny(tmp_path, monkeypatch):
     monkeypatch.setenv("SPRITES_RUNS", str(tmp_path))
     monkeypatch.setattr(latents, "CLIPS", 3)
     monkeypatch.setattr(latents, "SINGLE", 2)
-    monkeypatch.setattr(latents, "VIDEO_FRAMES", 21)
-    monkeypatch.setattr(latents, "CONTROL_FRAMES", 21)
+    monkeypatch.setattr(latents, "IMAGES", 4)
+    monkeypatch.setattr(latents, "CANVASES", 2)
     monkeypatch.setattr(vae, "SHARES", ((0.5, 1, 3), (0.5, 5, 2)))
     monkeypatch.setattr(vae, "evaluate", lambda *_, **__: {})
     monkeypatch.setattr(vae, "statistics", lambda _: {"mean": [0.0] * 16, "std": [1.0] * 16})
-    for module in (base, vace):
-        monkeypatch.setattr(module, "LENGTHS", ((1.0, 3, 2),))
-    monkeypatch.setattr(base, "CAUSAL_LENGTHS", ((1.0, 6, 2),))
+    monkeypatch.setattr(vace, "LENGTHS", {3: 1.0})
+    monkeypatch.setattr(base, "CAUSAL_LENGTHS", {6: 1.0})
     losses = []
     monkeypatch.setattr(run.Log, "add", lambda _, **values: losses.extend(values.values()))
     return losses
 
 
+TINY = presets.Preset(1, {}, {(32, 32): 1.0}, clips=3, controls=3, tokens=24)
+
+
 def test_every_stage_takes_steps_goes_on_and_exports_weights_under_their_true_names(tiny, tmp_path):
-    vae.train(1, max_steps=1)
-    vae.train(1, max_steps=1)
+    vae.train(1, TINY, max_steps=1)
+    vae.train(1, TINY, max_steps=1)
     encoder = run.load("vae")["model"]["encoder.conv_in.weight"]
-    vae.train(1, max_steps=1, decoder_only=True)
+    vae.train(1, TINY, max_steps=1, decoder_only=True)
     assert torch.equal(run.load("vae")["model"]["encoder.conv_in.weight"], encoder)
-    latents.write(1, clips=3, controls=3, size=(32, 32))
-    base.train(1, max_steps=2)
+    latents.write(1, TINY, decoupled=False)
+    base.train(1, TINY, max_steps=2)
     before = run.load("base")["model"]
-    base.train(1, max_steps=1)
-    base.train_causal(1, max_steps=1)
-    base.train_causal(1, max_steps=1, guidance=2.0)
-    vace.train(1, max_steps=2, size=32)
+    base.train(1, TINY, max_steps=1)
+    base.train_causal(1, TINY, max_steps=1)
+    base.train_causal(1, TINY, max_steps=1, guidance=2.0)
+    vace.train(1, TINY, max_steps=1)
+    vace.train(1, TINY, max_steps=1, decoupled=False)
     assert len(tiny) == 10
     assert all(math.isfinite(loss) for loss in tiny)
     assert [run.load(name)["step"] for name in ("vae", "base", "causal", "vace")] == [3, 3, 2, 2]
@@ -58,6 +64,98 @@ def test_every_stage_takes_steps_goes_on_and_exports_weights_under_their_true_na
     assert all(name.startswith("vace_") for name in adapter)
     assert causal["blocks.0.self_attn.q.weight"].dtype == torch.bfloat16
     assert "head.modulation" in causal
+    names = [line.split()[1] for line in (tmp_path / "weights" / MANIFEST).read_text().splitlines()]
+    assert sorted(names) == sorted(p.name for p in (tmp_path / "weights").iterdir() if p.name != MANIFEST)
+
+    before = (tmp_path / "weights" / "vace.safetensors").read_bytes()
+    (tmp_path / "causal.pt").unlink()
+    export.write("# card\n", folder=tmp_path / "weights")
+    assert (tmp_path / "weights" / "vace.safetensors").read_bytes() == before
+
+
+def test_an_adapter_is_the_same_on_both_bases_and_changes_neither():
+    adapters = []
+    for seed in (1, 2):
+        model = dit.new_base()
+        torch.manual_seed(seed)
+        for p in model.parameters():
+            torch.nn.init.normal_(p, std=0.1)
+        held = {name: value.clone() for name, value in model.state_dict().items()}
+        on = vace.new_vace(model)
+        if adapters:
+            assert not on.load_state_dict(adapters[0], strict=False)[1]
+        adapters.append({name: value.clone() for name, value in vace.vace_state(on).items()})
+        assert all(torch.equal(value, on.state_dict()[name]) for name, value in held.items())
+    assert all(torch.equal(value, adapters[1][name]) for name, value in adapters[0].items())
+
+
+def test_the_context_embedder_begins_as_the_video_embedder_twice_and_deaf_to_masks():
+    model = dit.new_base()
+    torch.nn.init.normal_(model.patch_embedding.weight)
+    embedder = vace.new_vace(model, layers=(0, 4)).vace_patch_embedding.weight
+    assert torch.equal(embedder[:, :16], model.patch_embedding.weight)
+    assert torch.equal(embedder[:, 16:32], model.patch_embedding.weight)
+    assert not embedder[:, 32:].any()
+
+
+def test_attention_in_training_is_that_of_diffusers_in_value_and_gradient():
+    model, results = dit.new_base(), []
+    torch.nn.init.normal_(model.proj_out.weight)
+    x, times, states = torch.randn(1, 16, 3, 4, 4), torch.tensor([400.0]), torch.randn(1, 24, 96)
+    for plain in (False, True):
+        if plain:
+            model.set_attn_processor(WanAttnProcessor())
+        model.zero_grad()
+        out = model(x, times, states, return_dict=False)[0]
+        out.square().sum().backward()
+        results.append((out.detach(), torch.cat([p.grad.flatten() for p in model.parameters()])))
+    (ours, own_slope), (theirs, slope) = results
+    assert torch.allclose(ours, theirs, atol=1e-5)
+    assert (own_slope - slope).norm() < 1e-5 * slope.norm()
+
+
+def test_a_training_whose_references_say_nothing_is_ended():
+    vace.refuse_deaf(vace.ABORT_STEP - 1, 0.5, 0.5)
+    vace.refuse_deaf(vace.ABORT_STEP, 0.2, 0.5)
+    with pytest.raises(SystemExit, match=r"the true reference leaves a loss of 0\.50"):
+        vace.refuse_deaf(vace.ABORT_STEP, 0.5, 0.52)
+
+
+def test_the_smallest_preset_improves_every_loss(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPRITES_RUNS", str(tmp_path))
+    monkeypatch.setattr(vae, "evaluate", lambda *_, **__: {})
+    losses = {}
+    for name, number in {"CLIPS": 12, "SINGLE": 9, "IMAGES": 24, "CANVASES": 6}.items():
+        monkeypatch.setattr(latents, name, number)
+    keep = lambda log, **told: losses.setdefault(log.stage, []).extend(told.values())  # noqa: E731
+    monkeypatch.setattr(run.Log, "add", keep)
+    smoke = replace(presets.PRESETS["smoke"], clips=12, controls=12, tokens=192, vae_batch=0.3)
+    vae.train(4, smoke, max_steps=20)
+    latents.write(4, smoke)
+    base.train(4, smoke, max_steps=60)
+    vace.train(4, smoke, max_steps=30)
+    base.train_causal(4, smoke, max_steps=30)
+    for stage in ("vae", "base", "vace", "causal"):
+        first, last = (torch.tensor(part).mean() for part in (losses[stage][:10], losses[stage][-10:]))
+        assert last < 0.97 * first, f"{stage}: {first:.3f} -> {last:.3f}"
+
+
+def test_presets_share_out_all_their_minutes_and_begin_with_the_size_that_is_native():
+    for preset in presets.PRESETS.values():
+        assert sum(preset.shares.values()) == pytest.approx(1)
+        assert sum(preset.sizes.values()) == pytest.approx(1)
+        assert set(preset.shares) == set(presets.SHARES)
+        assert preset.native[0] == preset.native[1]
+        assert preset.batch_size(3, preset.native) >= 1
+
+
+def test_the_shipped_weights_are_those_that_were_measured_and_stay_small():
+    files = sorted(export.WEIGHTS.iterdir())
+    listed = [line.split()[1] for line in (export.WEIGHTS / MANIFEST).read_text().splitlines()]
+    assert listed == [path.name for path in files if path.name != MANIFEST]
+    assert [damage(path) for path in files] == [None] * len(files)
+    assert max(path.stat().st_size for path in files) < 16 << 20
+    assert sum(path.stat().st_size for path in files) < 32 << 20
 
 
 def test_a_new_adapter_says_nothing():
