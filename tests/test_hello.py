@@ -12,7 +12,7 @@ from vacestream.media.probe import probe
 from vacestream.media.sources import open_source
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "hello.yaml"
-FRAMES = 57
+FRAMES, SIZE = 57, (128, 128)
 
 
 def vacestream(*args: str) -> int:
@@ -40,7 +40,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def frames_of(where: str, signal: str | None = None) -> np.ndarray:
-    source = open_source(where, size=(64, 64), signal=signal)
+    source = open_source(where, size=SIZE, signal=signal)
     frames = source.read(FRAMES)
     source.close()
     return frames.astype(int)
@@ -53,7 +53,7 @@ def red(frames: np.ndarray) -> np.ndarray:
 
 def test_every_frame_is_there_and_nothing_else(made):
     info = probe(str(made / "hello.mp4"))
-    assert (info.num_frames, info.size, info.fps) == (FRAMES, (64, 64), 16)
+    assert (info.num_frames, info.size, info.fps) == (FRAMES, SIZE, 16)
     assert sorted(path.name for path in made.iterdir()) == ["hello.json", "hello.mp4", "hello.sheet.png"]
 
 
@@ -69,7 +69,7 @@ def test_the_sprite_has_the_colour_of_the_reference_where_the_depth_says(made):
 
 def test_the_sheet_shows_source_control_reference_and_result(made):
     sheet = read_image(made / "hello.sheet.png")
-    assert sheet.shape[0] > 4 * 64
+    assert sheet.shape[0] > 4 * SIZE[0]
     assert red(sheet[None].astype(int)).any()
     assert len(np.unique(sheet.reshape(-1, 3), axis=0)) > 100
 

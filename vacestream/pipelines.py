@@ -204,7 +204,7 @@ _ROWS = (
         SPRITES,
         free_steps="even",
         batch=Batch(steps=8, shift=5.0, sampler="euler"),
-        area=64 * 64,
+        area=128 * 128,
         status="experimental",
         summary="the embedded tiny model: a procedural world of sprites, for trying things out",
     ),

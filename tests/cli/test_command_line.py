@@ -132,7 +132,7 @@ def test_the_package_runs_as_a_module(tmp_path: Path, recipe: str) -> None:
         cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, check=False, text=True,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("fox: T2V, 64x64, 21 frames in 2 chunks, pipeline sprites -> fox.mp4")
+    assert done.stdout.startswith("fox: T2V, 128x128, 21 frames in 2 chunks, pipeline sprites -> fox.mp4")
 
 
 def test_plan_shows_every_chunk_and_where_values_come_from(run: Run, recipe: str) -> None:
@@ -251,7 +251,7 @@ def test_render_says_the_task_first_and_what_it_wrote_last(run: Run, recipe: str
     code, out, err = run("render", recipe)
     assert (code, out) == (0, "")
     lines = err.splitlines()
-    assert lines[0] == "fox: T2V, 64x64, 21 frames in 2 chunks, pipeline sprites -> fox.mp4"
+    assert lines[0] == "fox: T2V, 128x128, 21 frames in 2 chunks, pipeline sprites -> fox.mp4"
     assert "warning: mind the gap" in lines
     assert lines[-1] == "wrote fox.mp4"
 

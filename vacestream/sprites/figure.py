@@ -33,7 +33,7 @@ def _limb(start: Tensor, angle: Tensor, length: float) -> Tensor:
 
 
 def limbs(gait: Tensor, times: Tensor) -> Tensor:
-    """Gaits [... 4] (frequency, phase, swing, lift) at `times` [T] -> both ends (u, v) a limb [... T 10 2 2]."""
+    """Gaits [... 4] (frequency, phase, swing, lift) at `times` [T] -> ends (u, v) of limbs [... T 10 2 2]."""
     rate, phase, swing, lift = gait.double()[..., None, :].unbind(-1)
     turn = rate * times + phase
     wave, later = torch.sin(turn).float(), torch.sin(turn - 0.8).float()
@@ -74,7 +74,7 @@ def distance(u: Tensor, v: Tensor, ends: Tensor = REST) -> Tensor:
 
 
 def moved(u: Tensor, v: Tensor, before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
-    """Where each point goes with the limb that owns it, as limbs move from `before` to `after` [... 10 2 2]."""
+    """Where each point goes with its limb, as limbs move from `before` to `after` [... 10 2 2]."""
     best, to_u, to_v = torch.full_like(u, torch.inf), u, v
     for index, (length, along, across, thick) in enumerate(_frames(before, u, v)):
         gap = torch.hypot(along - torch.minimum(along.clamp(min=0), length), across) - thick

@@ -72,7 +72,7 @@ def _bones(clip: Clip) -> Iterator[tuple[Tensor, Tensor, tuple[float, float, flo
 
 
 def draw_pose(clip: Clip) -> Tensor:
-    """On black: a figure's limbs, each in its colour; of others foot to head, hand to hand; heads are dots."""
+    """On black: a figure's limbs, each in its colour; of others foot to head, hand to hand; heads dots."""
     radius = clip.scenes.radii[:, :, None, None, None] * clip.unit
     half = _line_pixels(clip) * 0.75
     picture = torch.zeros_like(_gray(clip.distance[:, 0]))

@@ -265,7 +265,8 @@ class Clip:
         gaits = self.scenes.gaits[walks, n]
         before, after = (figure.limbs(gaits, times) for times in (self.times, self.times + 1))
         local = local.clone()
-        local[:, walks] = torch.stack(figure.moved(*local[:, walks], before, after))
+        u, v = local[:, walks]
+        local[:, walks] = torch.stack(figure.moved(u, v, before, after))
         return local
 
     @property
@@ -317,7 +318,7 @@ def render(
 
 
 def _points(scenes: Scenes, times: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Points (u, v) [B N T P] of each sprite, and how far it goes beyond them [B N 1 P]; -inf: not its own."""
+    """Points (u, v) [B N T P] of each sprite, and how far it goes beyond [B N 1 P]; -inf: not its own."""
     line = torch.linspace(-REACH, REACH, 96)
     v, u = torch.meshgrid(line, line, indexing="ij")
     inside = distance(torch.arange(len(SHAPES)), *(axis.expand(len(SHAPES), -1, -1) for axis in (u, v))) < 0
