@@ -1,6 +1,7 @@
 """Train the embedded Sprites model from nothing, stage by stage; every run goes on from the last checkpoint.
 
 python scripts/train_sprites.py all --preset cpu       the whole chain, 90 minutes of one core; again adds up
+python scripts/train_sprites.py all --preset gpu       the same on one large GPU, 22 minutes
 python scripts/train_sprites.py all --preset smoke     two minutes, in which every loss falls
 python scripts/train_sprites.py export                 measure, and write vacestream/sprites/weights
 
@@ -76,6 +77,8 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     preset = PRESETS[chosen.preset]
+    if chosen.stage != "export":
+        torch.set_default_device(preset.device)
     share = preset.shares.get(chosen.stage, 1.0 if chosen.stage == "all" else 0.1)
     run(chosen.stage, chosen.minutes or preset.minutes * share, preset, chosen)
 

@@ -23,7 +23,8 @@ from scripts.sprites.dit import (
 from scripts.sprites.latents import VIDEO_LATENTS, Cache
 from scripts.sprites.optim import Average, Trainer, late_decay
 from scripts.sprites.presets import Preset, Size
-from scripts.sprites.run import Log, load, save
+from scripts.sprites.run import Log, half, load, save
+from scripts.sprites.run import generator as new_generator
 from vacestream.sprites.shapes import SHAPES
 
 LENGTHS = {1: 0.35, 3: 0.35, 6: 0.15, 9: 0.15}
@@ -98,7 +99,7 @@ def bidirectional_loss(models: Models, x0: Tensor, lines: list[str], generator: 
     """Flow matching with one noise level a clip."""
     levels = noise_level(len(x0), generator)
     x, velocity = noised(x0, levels, generator)
-    with torch.autocast("cpu", torch.bfloat16):
+    with half():
         states = text.encode(models.encoder, models.tokenizer, lines)
         out = models.base(x, levels * 1000, states, return_dict=False)[0]
     return (out.float() - velocity).square().mean()
@@ -130,7 +131,7 @@ class Guide:
     @torch.no_grad()
     def push(self, x: Tensor, levels: Tensor, states: Tensor, positions: Tensor, named: Tensor) -> Tensor:
         """What guidance adds to the velocity; nothing where no sprite is `named` [B]."""
-        with torch.autocast("cpu", torch.bfloat16):
+        with half():
             told = self.run(x, levels, states, positions)
             untold = self.run(x, levels, self.empty.expand_as(states), positions)
         return (self.weight - 1) * (told - untold).float() * named[:, None, None, None, None]
@@ -151,7 +152,7 @@ def causal_loss(
     x, velocity = noised(x0, levels, generator)
     if guide is not None and named is not None:
         velocity = velocity + guide.push(x, levels, states, positions, named)
-    with torch.autocast("cpu", torch.bfloat16):
+    with half():
         out = run(x, levels, states, positions)
     error = (out.float() - velocity).square().mean(dim=(1, 3, 4))
     return (error * counted).sum() / counted.sum()
@@ -180,7 +181,7 @@ def train(minutes: float, preset: Preset, *, max_steps: int | None = None) -> No
     if saved:
         trainer.restore(saved["optimisers"])
         average.values = saved["average"]
-    pick, generator = random.Random(step), torch.Generator().manual_seed(step)
+    pick, generator = random.Random(step), new_generator(step)
     log, done = Log("base", minutes, step), 0
 
     def checkpoint() -> dict[str, Any]:
@@ -238,7 +239,7 @@ def train_causal(
         trainer.restore(saved["optimisers"])
     guide = new_guide(models, saved, guidance) if guidance != 1 else None
     run = BlockCausal(model)
-    pick, generator = random.Random(step), torch.Generator().manual_seed(step)
+    pick, generator = random.Random(step), new_generator(step)
     log, done = Log("causal", minutes, step), 0
 
     def checkpoint() -> dict[str, Any]:

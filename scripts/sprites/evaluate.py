@@ -13,6 +13,8 @@ from scripts.sprites import vae as vae_stage
 from scripts.sprites.base import Models
 from scripts.sprites.dit import CHUNK, FEW_STEPS, SHIFT, BlockCausal
 from scripts.sprites.latents import encode, trained_vae
+from scripts.sprites.run import generator as new_generator
+from scripts.sprites.run import half
 from vacestream.sprites.signals import SIGNALS
 from vacestream.sprites.world import COLOURS, Clip, captions, draw_scenes, reference_picture, render
 
@@ -100,7 +102,7 @@ def euler(
     """Samples by plain Euler steps on the shifted schedule."""
     u = torch.linspace(1, 0, steps + 1)
     levels = (SHIFT * u / (1 + (SHIFT - 1) * u)).tolist()
-    x = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    x = torch.randn(shape, generator=new_generator(seed))
     for s, lower in pairwise(levels):
         x = x + (lower - s) * velocity(x, s).float()
     return x
@@ -126,7 +128,7 @@ def sample_vace(
 
     def velocity(x: Tensor, s: float) -> Tensor:
         times = torch.full((len(x),), s * 1000)
-        with torch.autocast("cpu", torch.bfloat16):
+        with half():
             out = model(x, times, states, control_hidden_states=context, return_dict=False)[0]
             if guidance != 1 and n:
                 without = model(x[:, :, n:], times, states, control_hidden_states=plain, return_dict=False)[0]
@@ -140,12 +142,12 @@ def sample_vace(
 @torch.no_grad()
 def sample_causal(model: BlockCausal, states: Tensor, shape: torch.Size, *, seed: int = 0) -> Tensor:
     """Chunk by chunk in four steps, re-noised in between, history clean: latents [B c f h w]."""
-    generator, done = torch.Generator().manual_seed(seed), torch.zeros(*shape[:2], 0, *shape[3:])
+    generator, done = new_generator(seed), torch.zeros(*shape[:2], 0, *shape[3:])
     for k in range(shape[2] // CHUNK):
         x = torch.randn(*shape[:2], CHUNK, *shape[3:], generator=generator)
         for i, s in enumerate(FEW_STEPS):
             levels = torch.tensor([0.0] * (k * CHUNK) + [s] * CHUNK).expand(shape[0], -1)
-            with torch.autocast("cpu", torch.bfloat16):
+            with half():
                 out = model(torch.cat([done, x], dim=2), levels, states, torch.arange((k + 1) * CHUNK))
             x0 = x - s * out[:, :, -CHUNK:].float()
             if i + 1 < len(FEW_STEPS):

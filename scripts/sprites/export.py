@@ -14,7 +14,7 @@ from scripts.sprites import text
 from scripts.sprites.base import Models
 from scripts.sprites.run import load
 from scripts.sprites.vae import CONFIG as VAE_CONFIG
-from vacestream.doctor import MANIFEST
+from vacestream.weights.sums import MANIFEST, note_sum
 
 WEIGHTS = Path(__file__).parents[2] / "vacestream" / "sprites" / "weights"
 LARGEST, LARGEST_FILE = 32 << 20, 16 << 20
@@ -94,8 +94,8 @@ def write(card: str, *, folder: Path = WEIGHTS) -> int:
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
     (folder / "card.md").write_text(card)
     (folder / MANIFEST).unlink(missing_ok=True)
-    sums = [f"{sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in sorted(folder.iterdir())]
-    (folder / MANIFEST).write_text("".join(sums))
+    for path in sorted(folder.iterdir()):
+        note_sum(path, sha256(path.read_bytes()).hexdigest())
     for path in folder.iterdir():
         path.chmod(0o644)
     sizes = {path.name: path.stat().st_size for path in folder.iterdir()}

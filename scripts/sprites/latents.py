@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.nn.functional import max_pool2d
 
 from scripts.sprites.presets import Preset, Size
-from scripts.sprites.run import load, runs
+from scripts.sprites.run import generator as new_generator
+from scripts.sprites.run import load, read, runs
 from scripts.sprites.vae import CONFIG, encode_moments, set_fast_layout, set_whole_clip
 from vacestream.sprites.signals import SIGNALS
 from vacestream.sprites.world import FIRST_TRAINING_SEED, Clip, Scenes, draw_scenes, reference_picture, render
@@ -156,7 +157,7 @@ def latent_mask(mask: Tensor) -> Tensor:
 def _masked(index: int, clips: list[Clip]) -> tuple[Tensor, Tensor, Tensor]:
     """Videos, what is shown in their holes (depth in some, else nothing), and masks, [B T c H W]."""
     video, mask = _pixels(clips, "video"), random_mask(clips, random.Random(index))[:, :, None]
-    depth_inside = torch.rand(len(mask), generator=torch.Generator().manual_seed(index)) < 0.3
+    depth_inside = torch.rand(len(mask), generator=new_generator(index)) < 0.3
     inside = torch.where(depth_inside[:, None, None, None, None], _pixels(clips, "depth"), 0 * video)
     return video, inside, mask
 
@@ -236,7 +237,7 @@ class Cache:
     def refresh(self) -> int:
         """Clips held."""
         while (path := folder(self.size) / f"{self.kind}-{self.shards:03d}.pt").exists():
-            shard: dict[str, Any] = torch.load(path, weights_only=True)
+            shard: dict[str, Any] = read(path)
             for name, tensor in shard.items():
                 held = [self.tensors[name]] if name in self.tensors else []
                 self.tensors[name] = torch.cat([*held, tensor])

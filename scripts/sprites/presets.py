@@ -24,6 +24,7 @@ class Preset:
     """Of a batch of the transformers, about: clips are few where they are large or long."""
     vae_batch: float = 1.0
     """Clips of a batch of the VAE, against those of its table."""
+    device: str = "cpu"
 
     @property
     def native(self) -> Size:
@@ -43,7 +44,7 @@ MIXED = {(128, 128): 0.72, (96, 160): 0.1, (160, 96): 0.1, (64, 64): 0.08}
 
 PRESETS: dict[str, Preset] = {
     "cpu": Preset(90, SHARES, MIXED, clips=1536, controls=896),
-    "gpu": Preset(22, SHARES, MIXED, clips=16384, controls=8192, tokens=49152, vae_batch=16),
+    "gpu": Preset(22, SHARES, MIXED, clips=16384, controls=8192, tokens=49152, vae_batch=16, device="cuda"),
     "smoke": Preset(
         2,
         {"vae": 0.35, "cache": 0.1, "base": 0.2, "vace": 0.2, "causal": 0.15},
@@ -54,4 +55,4 @@ PRESETS: dict[str, Preset] = {
         vae_batch=0.5,
     ),
 }
-"""On two cores, as often as wanted; on one large GPU; and to see that every stage learns."""
+"""On two cores, as often as wanted; on one large GPU (never run yet); and to see that every stage learns."""

@@ -17,6 +17,22 @@ def runs() -> Path:
     return Path(os.environ.get("SPRITES_RUNS", "runs/sprites"))
 
 
+def half() -> torch.autocast:
+    """bf16 where it is safe, on the device that is trained on."""
+    return torch.autocast(torch.get_default_device().type, torch.bfloat16)
+
+
+def generator(seed: int) -> torch.Generator:
+    """On the device that is trained on."""
+    return torch.Generator(torch.get_default_device()).manual_seed(seed)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Tensors on the device that is trained on."""
+    held: dict[str, Any] = torch.load(path, weights_only=True, map_location=torch.get_default_device())
+    return held
+
+
 class Seeds:
     """Training seeds in order, never one that a user can name."""
 
@@ -31,7 +47,7 @@ class Seeds:
 def load(name: str) -> dict[str, Any] | None:
     """The checkpoint of a stage, if there is one."""
     path = runs() / f"{name}.pt"
-    return torch.load(path, weights_only=True) if path.exists() else None
+    return read(path) if path.exists() else None
 
 
 def save(name: str, checkpoint: dict[str, Any]) -> None:

@@ -14,7 +14,8 @@ from scripts.sprites.dit import CHUNK, is_matrix, new_vace, noise_level, noised
 from scripts.sprites.latents import Cache, encode, folder, trained_vae
 from scripts.sprites.optim import Average, Trainer, late_decay
 from scripts.sprites.presets import Preset, Size
-from scripts.sprites.run import Log, load, save
+from scripts.sprites.run import Log, half, load, read, save
+from scripts.sprites.run import generator as new_generator
 from vacestream.pipelines import SPRITES
 from vacestream.sprites.signals import SIGNALS
 from vacestream.sprites.world import draw_scenes, reference_picture, render
@@ -87,7 +88,7 @@ class Controls:
 
     @classmethod
     def open(cls, size: Size, *, decoupled: bool) -> "Controls":
-        gray = torch.load(folder(size) / "gray.pt", weights_only=True)["gray"]
+        gray = read(folder(size) / "gray.pt")["gray"]
         whole = None if decoupled else Cache.open("whole", size)
         return cls(Cache.open("video", size), Cache.open("control", size), whole, gray)
 
@@ -146,7 +147,7 @@ def loss_of(
     """Flow matching on all slots, [n+f] losses."""
     levels = noise_level(len(batch.x0), generator)
     x, velocity = noised(batch.x0, levels, generator)
-    with torch.autocast("cpu", torch.bfloat16):
+    with half():
         out = model(x, levels * 1000, states, control_hidden_states=batch.context, return_dict=False)[0]
     return (out.float() - velocity).square().mean(dim=(0, 1, 3, 4))
 
@@ -184,7 +185,7 @@ class Probe:
     @torch.no_grad()
     def gap(self, model: WanVACETransformer3DModel, models: Models, kind: str) -> tuple[float, float]:
         """Loss on the sprite's cells with the true reference, and with the next clip's."""
-        generator = torch.Generator().manual_seed(0)
+        generator = new_generator(0)
         noise = torch.randn(self.video.shape, generator=generator)
         reference_noise = torch.randn(self.references.shape, generator=generator)
         empty = self.gray.expand_as(self.video)
@@ -196,7 +197,7 @@ class Probe:
             x0 = torch.cat([references, self.video], dim=2)
             x = (1 - PROBE_LEVEL) * x0 + PROBE_LEVEL * torch.cat([reference_noise, noise], dim=2)
             times = torch.full((len(x),), PROBE_LEVEL * 1000)
-            with torch.autocast("cpu", torch.bfloat16):
+            with half():
                 out = model(x, times, states, control_hidden_states=context, return_dict=False)[0]
             error = (out[:, :, 1:].float() - (noise - self.video)).square().mean(1)
             losses.append(float((error * self.area).sum() / self.area.sum()))
@@ -240,7 +241,7 @@ def train(
         average.values = saved["average"]
     sizes = {size: Controls.open(size, decoupled=decoupled) for size in preset.sizes}
     probe = Probe.make(preset.native, clips=12 if max_steps is None else 2)
-    pick, generator = random.Random(step), torch.Generator().manual_seed(step)
+    pick, generator = random.Random(step), new_generator(step)
     log, done = Log("vace", minutes, step, every=60), 0
 
     def checkpoint() -> dict[str, Any]:

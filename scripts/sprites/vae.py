@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from scripts.sprites.optim import Trainer, cosine
 from scripts.sprites.presets import Preset
-from scripts.sprites.run import Log, Seeds, load, save
+from scripts.sprites.run import Log, Seeds, half, load, save
 from vacestream.sprites.signals import SIGNALS
 from vacestream.sprites.world import Clip, draw_scenes, reference_picture, render, render_batch
 
@@ -195,7 +195,7 @@ def training_pixels(seeds: range, num_frames: int, pick: random.Random) -> Tenso
 
 def loss_of(vae: AutoencoderKLWan, pixels: Tensor) -> Tensor:
     """L1 + three times L2 + a quarter of the image gradients' L1 + a little KL."""
-    with torch.autocast("cpu", torch.bfloat16):
+    with half():
         mean, logvar = encode_moments(vae, pixels)
         latents = mean + torch.randn_like(mean) * (0.5 * logvar).exp()
         out = decode_whole(vae, latents)

@@ -67,7 +67,7 @@ def _frames(ends: Tensor, u: Tensor, v: Tensor) -> Iterator[tuple[Tensor, Tensor
 def distance(u: Tensor, v: Tensor, ends: Tensor = REST) -> Tensor:
     """Signed distance [... H W] in radii to the nearest of the limbs [... 10 2 2]."""
     out = torch.full_like(u, torch.inf)
-    for length, along, across, thick in _frames(ends, u, v):
+    for length, along, across, thick in _frames(ends.to(u.device), u, v):
         past = along - torch.minimum(along.clamp(min=0), length)
         out = torch.minimum(out, torch.hypot(past, across) - thick)
     return out

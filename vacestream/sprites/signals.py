@@ -92,7 +92,7 @@ def draw_flow(clip: Clip) -> Tensor:
     """Direction as hue, speed (against the fastest pixel of the frame) as saturation; no motion is white."""
     y, x = clip.flow.unbind(2)
     fastest = torch.hypot(y, x).amax(dim=(-2, -1), keepdim=True).clamp(min=1e-5)
-    colours = torch.from_numpy(motion_colours(y.numpy(), x.numpy(), fastest.numpy()))
+    colours = torch.tensor(motion_colours(*(part.cpu().numpy() for part in (y, x, fastest))))
     return colours.movedim(-1, 2)
 
 
@@ -100,8 +100,8 @@ def draw_layout_bbox(clip: Clip) -> Tensor:
     """Black outlines of the sprites' boxes on white."""
     boxes = clip.boxes[..., None, None, :]
     y, x = (axis[:, None, None] * clip.unit for axis in clip.grid)
-    ink = box_lines(boxes.numpy(), y.numpy(), x.numpy(), _line_pixels(clip))
-    return _gray(1 - torch.from_numpy(ink).amax(dim=1))
+    ink = box_lines(*(part.cpu().numpy() for part in (boxes, y, x)), _line_pixels(clip))
+    return _gray(1 - torch.tensor(ink).amax(dim=1))
 
 
 SIGNALS: dict[str, Callable[[Clip], Tensor]] = {

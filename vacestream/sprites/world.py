@@ -87,7 +87,7 @@ def _uniforms(seeds: Sequence[int], n: int) -> Tensor:
             z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
             z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
             z = z ^ (z >> np.uint64(31))
-    return torch.from_numpy((z >> np.uint64(40)).astype(np.float32) / float(1 << 24))
+    return torch.tensor((z >> np.uint64(40)).astype(np.float32) / float(1 << 24))
 
 
 def _between(u: Tensor, low: float, high: float) -> Tensor:
