@@ -45,7 +45,7 @@ def run(stage: str, minutes: float, preset: Preset, chosen: argparse.Namespace) 
         case "vace":
             vace.train(minutes, preset, layers=chosen.vace_layers, decoupled=chosen.decoupling)
         case "export":
-            card.export(preset.native, hardware=chosen.hardware)
+            card.export(preset, hardware=chosen.hardware, clips=chosen.clips)
         case "all":
             for name, share in preset.shares.items():
                 run(name, minutes * share, preset, chosen)
@@ -63,7 +63,8 @@ def main() -> None:
     parser.add_argument("--preset", choices=PRESETS, default="cpu")
     parser.add_argument("--minutes", type=float, help="of the stage; by default its share of the preset's")
     parser.add_argument("--guidance", type=float, default=1.0, help="text guidance distilled in stage causal")
-    parser.add_argument("--hardware", default="one CPU thread", help="said in the model card")
+    parser.add_argument("--hardware", default="one CPU thread", help="and hours, said in the model card")
+    parser.add_argument("--clips", type=int, default=12, help="that export measures")
     parser.add_argument(
         "--vace-layers", type=_layers, default=SPRITES.context_layers, help="blocks that get a hint: 0,2,4"
     )

@@ -9,7 +9,7 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn.functional import rms_norm, scaled_dot_product_attention
 
-from vacestream.pipelines import SPRITES
+from vacestream.pipelines import PIPELINES, SPRITES
 
 CONFIG: dict[str, Any] = {
     "patch_size": SPRITES.patch,
@@ -24,8 +24,8 @@ CONFIG: dict[str, Any] = {
 }
 CHUNK = 3
 """Latents a chunk."""
-SHIFT = 5.0
-FEW_STEPS = (1.0, 0.9375, 5 / 6, 0.625)
+SHIFT = PIPELINES["sprites"].shift
+FEW_STEPS = tuple(SHIFT * step / (1000 + (SHIFT - 1) * step) for step in PIPELINES["sprites"].steps)
 """Noise levels at which the streaming engine calls the causal base."""
 
 

@@ -15,7 +15,7 @@ CLIPS = 30
 
 
 def test_no_evaluated_scene_is_one_that_training_draws():
-    drawn = {Seeds(0).take(1)[0], *(scenes.seeds[0] for scenes in latents.shard_scenes(0))}
+    drawn = {Seeds(0).take(1)[0], *(scenes.seeds[0] for scenes in latents.shard_scenes(0, (64, 64)))}
     assert min(drawn) >= FIRST_TRAINING_SEED
     for sprites in (1, 2):
         for index in range(CLIPS):
