@@ -126,7 +126,7 @@ def draw_batch(
     cached = sizes[size]
     start = CHUNK if f == CHUNK and kind != "none" and pick.random() < MIDSTREAM else 0
     place = slice(start, start + f)
-    pairs = with_reference and pick.random() < 0.15
+    pairs = with_reference and pick.random() < 0.15 and bool(cached.pool(with_reference=True, pairs=True))
     pool = cached.pool(with_reference=with_reference, pairs=pairs)
     chosen = [pick.choice(pool) for _ in range(preset.batch_size(f + with_reference, size))]
     references = None
