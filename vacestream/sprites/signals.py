@@ -98,9 +98,9 @@ def draw_flow(clip: Clip) -> Tensor:
 
 def draw_layout_bbox(clip: Clip) -> Tensor:
     """Black outlines of the sprites' boxes on white."""
-    boxes = clip.boxes[..., None, None, :]
-    y, x = (axis[:, None, None] * clip.unit for axis in clip.grid)
-    ink = box_lines(*(part.cpu().numpy() for part in (boxes, y, x)), _line_pixels(clip))
+    boxes = clip.boxes[..., None, None, :].cpu().numpy()
+    y, x = ((axis[:, None, None] * clip.unit).cpu().numpy() for axis in clip.grid)
+    ink = box_lines(boxes, y, x, _line_pixels(clip))
     return _gray(1 - torch.tensor(ink).amax(dim=1))
 
 
