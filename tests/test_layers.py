@@ -31,8 +31,9 @@ FORBIDDEN = {  # modules and all below them -> what their imports never lead to,
     "condition": ("recipe", "plan"),
 }
 LIGHT = (  # what loads without the heavy packages, itself and whatever of ours it loads
-    "recipe", "tasks", "contradictions", "ways", "moments", "plan", "footage", "memory", "sizes", "timeline",
-    "targets", "sampling", "unbuilt", "unfinished", "events", "pipelines", "errors", "cli", "media.probe",
+    "recipe", "tasks", "contradictions", "ways", "moments", "plan", "footage", "lengths", "memory", "sizes",
+    "timeline", "targets", "sampling", "unbuilt", "unfinished", "events", "pipelines", "errors", "cli",
+    "media.probe",
 )  # fmt: skip
 HEAVY = ("torch", "diffusers", "transformers", "cv2", "peft", "controlnet_aux")
 NAMES_DEVICES = ("models.device", "recipe", "memory")

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from vacestream import cli, loading
 from vacestream.annotators import annotator
-from vacestream.errors import OutputError, RecipeError
+from vacestream.errors import OutputError, VacestreamError
 from vacestream.events import Event
 from vacestream.frames import to_pixels
 from vacestream.media.fit import letterbox_on_white
@@ -172,14 +172,14 @@ def test_it_tells_how_far_it_is() -> None:
     [
         (None, {"references": None, "controls": None, "mask": None, "input": None, "length": "9f"},
          "T2V: the model gets no VCU, so there is nothing to see; add `references:`"),
-        (None, {"mask": {"label": "dog"}}, "understood but not built yet"),
+        (None, {"mask": {"label": "dog"}}, "vacestream models pull"),
         (None, {"input": "sprites:3"}, "input.path: has no end; add `length:`"),
         ("out.mp4", {}, "out.mp4: not a preview; write sheet.png, a folder with a last /"),
         ("a.safetensors", {"input": "sprites:3", "length": "1h", "size": "480p"}, "GiB of tensors; add"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_shown_is_refused(out: str | None, keys: dict[str, Any], said: str) -> None:
-    with pytest.raises(RecipeError, match=said):
+    with pytest.raises(VacestreamError, match=said):
         see(out, **keys)
 
 

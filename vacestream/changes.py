@@ -61,6 +61,12 @@ def streams(recipe: Recipe) -> tuple[Control, ...]:
     return tuple(found)
 
 
+def stream_of(recipe: Recipe, index: int) -> int:
+    """The stream of a control; two that differ in scale alone are one, whose scales add."""
+    every = [plain(one) for one in streams(recipe)]
+    return every.index(plain(recipe.controls[index]))
+
+
 def plain(control: Control) -> Control:
     """A control without its scale: what must be the same for it to be one stream."""
     return control.model_copy(update={"scale": 1.0})

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from vacestream.changes import stream_of
 from vacestream.encodings import shown_fps, shown_size
 from vacestream.errors import VacestreamError
 from vacestream.media.adapted import Adapted
@@ -16,6 +17,7 @@ from vacestream.media.colour import Colour, colour_of
 from vacestream.media.probe import probe
 from vacestream.media.sinks import Sink, Tee, open_sink
 from vacestream.plan import Plan
+from vacestream.recipe import Recipe
 from vacestream.recipe.values import media_kind
 from vacestream.shown import Sheet, frames_of, masks_of
 from vacestream.soundtrack import sound_for
@@ -24,9 +26,11 @@ from vacestream.timeline import Chunk
 from vacestream.vcu import VCU
 
 
-def _view(word: str, chunk: Chunk, vcu: VCU) -> np.ndarray:
+def _view(word: str, recipe: Recipe, chunk: Chunk, vcu: VCU) -> np.ndarray:
     """What is saved under this word: mask, control, control2, control3."""
-    return masks_of(chunk, vcu) if word == "mask" else frames_of(chunk, vcu, int(word[7:] or 1) - 1)
+    if word == "mask":
+        return masks_of(chunk, vcu)
+    return frames_of(chunk, vcu, stream_of(recipe, int(word[7:] or 1) - 1))
 
 
 def _opened(plan: Plan, target: Target, note: dict[str, Any]) -> Sink:
@@ -95,7 +99,7 @@ class Outputs:
             if self._sheet is not None:
                 self._sheet.see(chunk, vcu)
             for word, sink in self._saved:
-                sink.write(_view(word, chunk, vcu))
+                sink.write(_view(word, self.plan.recipe, chunk, vcu))
             yield chunk, vcu
 
     def write(self, frames: np.ndarray) -> None:

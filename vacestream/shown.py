@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from vacestream.changes import stream_of
 from vacestream.frames import to_frames
 from vacestream.inputs import open_input
 from vacestream.media.images import write_image
@@ -56,20 +57,21 @@ class Sheet:
         """What one chunk is asked to be."""
         if self.source is not None:
             self.add("source", chunk.start, self.source.read(chunk.num_wanted))
-        for layer, name in enumerate(self._names()):
+        for layer, name in self._layers():
             self.add(name, chunk.start, frames_of(chunk, vcu, layer))
         if keeps_a_part(self.plan.recipe):
             self.add("mask", chunk.start, masks_of(chunk, vcu))
         if vcu.references is not self._pictures:
             self._pictures, self.references = vcu.references, references_of(vcu)
 
-    def _names(self) -> Iterator[str]:
-        """What the frames of each pass are called; none where they are all gray."""
-        signals = [control.signal for control in self.plan.recipe.controls]
+    def _layers(self) -> Iterator[tuple[int, str]]:
+        """The pass of each control, and what its frames are called; none where they are all gray."""
+        recipe = self.plan.recipe
+        signals = [control.signal for control in recipe.controls]
         for i, signal in enumerate(signals):
-            yield signal if signals.count(signal) == 1 else f"{signal} {i + 1}"
-        if not signals and keeps_a_part(self.plan.recipe):
-            yield "frames"
+            yield stream_of(recipe, i), signal if signals.count(signal) == 1 else f"{signal} {i + 1}"
+        if not signals and keeps_a_part(recipe):
+            yield 0, "frames"
 
     def write(self, path: Path) -> None:
         """The sheet as an image file."""

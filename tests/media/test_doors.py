@@ -344,7 +344,8 @@ def test_a_reader_of_a_named_pipe_that_leaves_exits_with_6_and_the_other_output_
     thread.join(20)
     assert code == 6
     assert "pipe: the encoder stopped (" in err
-    assert 9 <= len(seen("out.part.mkv")) <= 33
+    part = Path("out.part.mkv")  # gone where the reader left with the last frame
+    assert 9 <= len(seen(str(part) if part.exists() else "out.mkv")) <= 33
 
 
 @pytest.mark.parametrize(

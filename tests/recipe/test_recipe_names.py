@@ -8,6 +8,7 @@ import pytest
 from vacestream.errors import RecipeError
 from vacestream.recipe import Recipe, load_recipe
 from vacestream.recipe.names import KEYS
+from vacestream.recipe.output import Output
 from vacestream.recipe.parts import (
     Change,
     Control,
@@ -17,7 +18,6 @@ from vacestream.recipe.parts import (
     LayoutBox,
     Lora,
     Outpaint,
-    Output,
 )
 from vacestream.recipe.shape import fields
 

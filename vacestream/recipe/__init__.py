@@ -25,6 +25,7 @@ from vacestream.recipe.edits import merged, with_override
 from vacestream.recipe.masks import Augment, Mask, Reference
 from vacestream.recipe.messages import problems
 from vacestream.recipe.names import unknown_word
+from vacestream.recipe.output import Output
 from vacestream.recipe.parts import (
     Change,
     Clip,
@@ -35,7 +36,6 @@ from vacestream.recipe.parts import (
     LayoutBox,
     Lora,
     Outpaint,
-    Output,
     Vace,
     Vae,
 )
