@@ -58,10 +58,9 @@ class Recorder:
             case "warn":
                 message = str(event.data.get("message", ""))
                 self.warnings += [message] * (message not in self.warnings)  # said again by one that goes on
-                seen: dict[str, Any] = {
-                    key: event.data[key] for key in ("frame", "found") if key in event.data
-                }
-                self.sightings += [seen] * ("found" in seen and seen not in self.sightings)
+                if "found" in event.data:
+                    seen = {key: event.data[key] for key in ("frame", "found")}
+                    self.sightings += [seen] * (seen not in self.sightings)
             case "done":
                 self._write()
         self.report(event)

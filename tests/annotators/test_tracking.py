@@ -1,5 +1,6 @@
 """Things that are followed without weights, against where they truly are."""
 
+import json
 import warnings
 
 import numpy as np
@@ -50,7 +51,9 @@ def test_what_is_gone_is_said_and_its_last_region_held_until_it_is_back() -> Non
         warnings.simplefilter("always")
         found = annotator("bboxtrack", bbox=box(truth[0]))(frames)[..., 0] > 127
     seen = [one.message.data for one in told if isinstance(one.message, Sighting)]
-    assert seen == [{"frame": 10, "found": False}, {"frame": 16, "found": True}]
+    assert (
+        seen == json.loads(json.dumps(seen)) == [{"frame": 10, "found": False}, {"frame": 16, "found": True}]
+    )
     assert (found[10:16] == found[9]).all()
     assert overlap(found[16:], truth[16:]).min() > 0.7
 

@@ -53,7 +53,11 @@ def test_streaming_makes_what_the_api_makes(pipeline, truth):
     control = to_frames(SIGNALS["depth"](truth.clip)[0] * 2 - 1)
     picture = to_frames(truth.references("own")[0][None])[0]
     frames = api.Model(pipeline).generate(
-        truth.caption(named=False), vace_reference_images=[picture], vace_video=control, seed=truth.seed
+        truth.caption(named=False),
+        vace_reference_images=[picture],
+        vace_video=control,
+        size=(64, 64),
+        seed=truth.seed,
     )
     made = sampling.streaming(pipeline)(_short(asks.DEPTH_REFERENCE), truth)
     (whole,) = frames

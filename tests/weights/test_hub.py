@@ -315,7 +315,8 @@ def test_a_recipe_stands_for_all_that_it_needs(run: Run, hub: Hub, tmp_path: Pat
     shared = ["transformer", "lora", "vae", "text", "tokenizer"]
     assert asked("plain.yaml") == [("longlive-1.3b", part) for part in shared]
     assert {*asked("depth.yaml")} - {*asked("plain.yaml")} == {
-        ("longlive-1.3b", "vace"), ("midas", "net"), ("grounding-dino", "net"), ("sam2", "net")
+        ("longlive-1.3b", "vace"), ("midas", "net"), ("grounding-dino", "net"), ("grounding-dino", "words"),
+        ("sam2", "net"),
     }  # fmt: skip
 
 

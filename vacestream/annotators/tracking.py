@@ -111,7 +111,7 @@ class Followed:
         moved = _shifted(before.region, int(down), int(across))
         near = moved if moved.any() else before.region
         region = self._cut(frame, near, _grown(_boxed(near)), learn=False)
-        found = SMALLEST * self._area < region.sum() < LARGEST * self._area
+        found = bool(SMALLEST * self._area < region.sum() < LARGEST * self._area)
         if found != before.found:
             warnings.warn(Sighting(index, found=found), stacklevel=2)
         return _State(frame, region, True) if found else replace(before, found=False)
