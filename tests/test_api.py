@@ -8,6 +8,8 @@ from vacestream.errors import RecipeError
 from vacestream.media.images import write_image
 from vacestream.media.sources import open_source
 
+SIZE = (128, 128)
+
 
 @pytest.fixture(scope="module")
 def model() -> object:
@@ -16,7 +18,7 @@ def model() -> object:
 
 @pytest.fixture(scope="module")
 def depth() -> np.ndarray:
-    return open_source("sprites:26", size=(128, 128), signal="depth").read(21)
+    return open_source("sprites:26", size=SIZE, signal="depth").read(21)
 
 
 def whole(chunks: object) -> np.ndarray:
@@ -24,7 +26,7 @@ def whole(chunks: object) -> np.ndarray:
 
 
 def test_r2v_with_a_style_reference(model, tmp_path):
-    picture = open_source("sprites:11", size=(128, 128)).read(1)[0]
+    picture = open_source("sprites:11", size=SIZE).read(1)[0]
     write_image(tmp_path / "style_ref.png", picture)
     chunks = list(
         model.generate(
@@ -34,20 +36,20 @@ def test_r2v_with_a_style_reference(model, tmp_path):
             num_frames=21,
         )
     )
-    assert [frames.shape for frames in chunks] == [(9, 128, 128, 3), (12, 128, 128, 3)]
+    assert [frames.shape for frames in chunks] == [(9, *SIZE, 3), (12, *SIZE, 3)]
     assert all(frames.dtype == np.uint8 for frames in chunks)
 
 
 def test_v2v_with_depth_control(model, depth):
     frames = whole(model.generate(prompt="a green circle on a white plain background", vace_video=depth))
     bare = whole(model.generate(prompt="a green circle on a white plain background", num_frames=21))
-    assert frames.shape == bare.shape == (21, 128, 128, 3)
+    assert frames.shape == bare.shape == (21, *SIZE, 3)
     assert np.abs(frames.astype(int) - bare).mean() > 2
 
 
 def test_combined_style_reference_and_depth_control(model, depth):
     """The sprite takes the colour of the reference: red or green, in the place that the depth gives."""
-    place = open_source("sprites:26", size=(128, 128), signal="mask").read(21)[..., 0] > 127
+    place = open_source("sprites:26", size=SIZE, signal="mask").read(21)[..., 0] > 127
 
     def red_over_green(seed: int) -> float:
         frames = whole(
@@ -71,8 +73,8 @@ def test_scale_zero_is_the_bare_base(model, depth):
 
 
 def test_a_mask_keeps_the_video_where_it_is_black(model):
-    video = open_source("sprites:26", size=(128, 128)).read(12)
-    mask = np.zeros((128, 128), np.uint8)
+    video = open_source("sprites:26", size=SIZE).read(12)
+    mask = np.zeros(SIZE, np.uint8)
     mask[:, 64:] = 255
     frames = whole(model.generate(prompt="a red ring", vace_video=video, vace_mask=mask))
     assert np.array_equal(frames[:, :, :64], video[:, :, :64])
@@ -88,7 +90,7 @@ def test_a_chunk_is_there_before_the_next_is_made(model):
 @pytest.mark.parametrize(
     ("given", "word"),
     [
-        ({"vace_mask": np.zeros((128, 128), np.uint8)}, "vace_video"),
+        ({"vace_mask": np.zeros(SIZE, np.uint8)}, "vace_video"),
         ({"vace_reference_images": ["sprites:1"] * 4}, "at most 3"),
     ],
 )
