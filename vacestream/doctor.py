@@ -146,7 +146,7 @@ def _space() -> Iterator[Finding]:
 
 def _weights() -> Iterator[Finding]:
     """The embedded weights, each file; then what can be brought for other pipelines."""
-    from vacestream.weights import EMBEDDED, find
+    from vacestream.weights import EMBEDDED, find, model
 
     for name in PIPELINES:
         reinstall = _install("--force-reinstall vacestream") if name in EMBEDDED else ""
@@ -155,6 +155,9 @@ def _weights() -> Iterator[Finding]:
         except ModelError as error:
             code = ModelError.exit_code if name in EMBEDDED else 0
             missing = [line.removeprefix(f"{name}: ").partition("; ") for line in str(error).splitlines()]
+            if name not in EMBEDDED and len(missing) == len(model(name).parts):  # not wanted so far
+                what, _, instead = missing[0]
+                missing = [(f"none of its {len(missing)} files is here", "", instead)]
             for what, _, instead in missing:
                 yield Finding(f"weights {name}", False, what, instead.removeprefix("run ").strip("`"), code)
             continue

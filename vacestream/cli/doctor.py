@@ -33,4 +33,4 @@ def doctor(json: JsonOption = False, debug: DebugOption = False) -> None:
 def _line(found: "Finding") -> str:
     state = "ok" if found.ok else "missing" if found.exit_code else "-"
     instead = f"; {found.instead}" if found.instead else ""
-    return f"{state:<8} {found.name:<20} {found.what}{instead}"
+    return f"{state:<8} {found.name:<30} {found.what}{instead}"
