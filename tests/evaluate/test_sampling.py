@@ -69,8 +69,8 @@ def test_hints_of_no_scale_are_no_hints(pipeline, truth):
     assert torch.equal(way(_short(asks.SCALED[0]), truth), way(_short(asks.NO_HINT), truth))
 
 
-def test_batch_makes_the_whole_clip_and_obeys(pipeline, truth):
-    way = sampling.batch(pipeline)
+def test_batch_makes_the_whole_clip_and_obeys(truth):
+    way = sampling.batch()
     hinted, bare, kept = (way(_short(ask), truth) for ask in (asks.DEPTH_REFERENCE, asks.NO_HINT, asks.HALF))
     assert hinted.shape == bare.shape == kept.shape == truth.video.shape
     assert (hinted - truth.video).square().mean() < (bare - truth.video).square().mean() / 2

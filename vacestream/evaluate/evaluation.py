@@ -29,7 +29,7 @@ def evaluate(rows: Iterable[Row], *, clips: int, size: tuple[int, int], tell: Te
     pipeline = sampling.load()
     samplers: dict[Way, Sampler] = {
         "vae": sampling.through_vae(pipeline),
-        "batch": sampling.batch(pipeline),
+        "batch": sampling.batch(),
         "streaming": sampling.streaming(pipeline),
     }
     made = [row for row in rows if row not in JUDGE and (row.ask.num_frames == FRAMES or clips >= LONG_FROM)]
