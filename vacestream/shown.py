@@ -42,16 +42,24 @@ class Sheet:
     def __init__(self, plan: Plan, stack: ExitStack) -> None:
         self.plan = plan
         self.source = open_input(plan, stack) if plan.recipe.input else None
-        self.rows: dict[str, list[np.ndarray]] = {}
+        self.rows: dict[str, dict[int, np.ndarray]] = {}
         self.references: list[np.ndarray] = []
-        self.picked = set(chosen(plan.num_frames or 1, COLUMNS))
+        self.picked = set(chosen(plan.num_frames, COLUMNS)) if plan.num_frames else None
+        self.every = 1
+        """One frame in so many is kept where the length is not known before the end."""
         self._pictures: tuple[Tensor, ...] = ()
 
     def add(self, name: str, start: int, frames: np.ndarray) -> None:
         """Frames [T H W 3] of a row, the first at `start` of the timeline."""
+        row = self.rows.setdefault(name, {})
         for i, frame in enumerate(frames, start):
-            if i in self.picked:
-                self.rows.setdefault(name, []).append(frame.copy())
+            if i % self.every == 0 if self.picked is None else i in self.picked:
+                row[i] = frame.copy()
+        while self.picked is None and len(row) > 4 * COLUMNS:
+            self.every *= 2
+            for kept in self.rows.values():
+                for i in [i for i in kept if i % self.every]:
+                    del kept[i]
 
     def see(self, chunk: Chunk, vcu: VCU) -> None:
         """What one chunk is asked to be."""
@@ -75,8 +83,11 @@ class Sheet:
 
     def write(self, path: Path) -> None:
         """The sheet as an image file."""
-        rows = [(name, np.stack(frames)) for name, frames in self.rows.items()]
-        sheet = contact_sheet(rows, self.references, numbers=sorted(self.picked), title=self.title())
+        seen = sorted(self.picked or max(self.rows.values(), key=len, default={}))
+        numbers = [seen[i] for i in chosen(len(seen), COLUMNS)]
+        shown = {name: [row[i] for i in numbers if i in row] for name, row in self.rows.items()}
+        rows = [(name, np.stack(frames)) for name, frames in shown.items() if frames]
+        sheet = contact_sheet(rows, self.references, numbers=numbers, title=self.title())
         write_image(path, sheet)
 
     def title(self) -> str:

@@ -263,6 +263,8 @@ def test_ffmpeg_pipes_in_and_out_frame_by_frame(render: Render, clip: Clip, numb
     assert "edit: gray + plain + inpainting, 64x32, length of the input, pipeline sprites -> -, " in err
     assert numbers(seen("back.mkv")) == numbers(seen("out.mkv")) == list(range(40))
     assert probe("back.mkv").fps == Fraction(24000, 1001)
+    (sheet,) = Path().glob("*.sheet.png")
+    assert probe(str(sheet)).size[1] > 8 * 256  # eight tiles across, though the end came unannounced
 
 
 def test_a_length_cuts_a_pipe_and_a_pipe_that_ends_before_it_is_never_done(
