@@ -15,7 +15,7 @@ from vacestream.events import Event
 from vacestream.media.sources import open_source
 from vacestream.plan import Plan, make_plan
 from vacestream.recipe import load_recipe
-from vacestream.sprites.world import COLOURS
+from vacestream.sprites.scenes import COLOURS
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 SAME = {

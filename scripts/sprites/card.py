@@ -10,7 +10,7 @@ from vacestream.evaluate.evaluation import evaluate
 from vacestream.evaluate.levels import Result
 from vacestream.evaluate.rows import ROWS
 from vacestream.evaluate.truth import FIRST_SEED
-from vacestream.sprites.world import FIRST_TRAINING_SEED
+from vacestream.sprites.scenes import FIRST_TRAINING_SEED
 
 
 def distance() -> float:

@@ -15,8 +15,9 @@ from scripts.sprites.presets import Preset, Size
 from scripts.sprites.run import generator as new_generator
 from scripts.sprites.run import load, read, runs
 from scripts.sprites.vae import CONFIG, encode_moments, set_fast_layout, set_whole_clip
+from vacestream.sprites.scenes import FIRST_TRAINING_SEED, Scenes, draw_scenes
 from vacestream.sprites.signals import SIGNALS
-from vacestream.sprites.world import FIRST_TRAINING_SEED, Clip, Scenes, draw_scenes, reference_picture, render
+from vacestream.sprites.world import Clip, reference_picture, render
 
 CLIPS = 64
 """Clips a shard: three quarters single sprites, the rest of up to two."""

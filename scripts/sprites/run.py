@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from vacestream.sprites.world import FIRST_TRAINING_SEED
+from vacestream.sprites.scenes import FIRST_TRAINING_SEED
 
 SAVE_SECONDS = 120.0
 

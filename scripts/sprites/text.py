@@ -9,8 +9,8 @@ from torch import Tensor
 from transformers import UMT5Config, UMT5EncoderModel
 
 from vacestream.pipelines import SPRITES
+from vacestream.sprites.scenes import COLOURS, GROUNDS, PATTERNS, Scenes, ground_words, sprite_words
 from vacestream.sprites.shapes import SHAPES
-from vacestream.sprites.world import COLOURS, GROUNDS, PATTERNS, Scenes, ground_words, sprite_words
 
 SPECIAL = ("<pad>", "</s>", "<unk>")
 _OLDER_SHAPES = [shape for shape in SHAPES if shape != "figure"]

@@ -17,8 +17,9 @@ from scripts.sprites.presets import Preset, Size
 from scripts.sprites.run import Log, half, load, read, save
 from scripts.sprites.run import generator as new_generator
 from vacestream.pipelines import SPRITES
+from vacestream.sprites.scenes import draw_scenes
 from vacestream.sprites.signals import SIGNALS
-from vacestream.sprites.world import draw_scenes, reference_picture, render
+from vacestream.sprites.world import reference_picture, render
 
 LENGTHS = {3: 0.6, 6: 0.4}
 """Share of the steps by latents."""

@@ -13,8 +13,9 @@ from torch.nn import functional as F
 from scripts.sprites.optim import Trainer, cosine
 from scripts.sprites.presets import Preset
 from scripts.sprites.run import Log, Seeds, half, load, save
+from vacestream.sprites.scenes import draw_scenes
 from vacestream.sprites.signals import SIGNALS
-from vacestream.sprites.world import Clip, draw_scenes, reference_picture, render, render_batch
+from vacestream.sprites.world import Clip, reference_picture, render, render_batch
 
 CONFIG: dict[str, Any] = {
     "base_dim": 8,

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from vacestream.evaluate.truth import make_truth
-from vacestream.sprites.world import FIRST_TRAINING_SEED
+from vacestream.sprites.scenes import FIRST_TRAINING_SEED
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 

@@ -7,10 +7,7 @@ from torch.nn import functional as F
 
 from vacestream.errors import InputError
 from vacestream.sprites.figure import THICKNESS, limbs
-from vacestream.sprites.shapes import FIGURE, REACH, SHAPES, distance
-from vacestream.sprites.signals import SIGNALS, draw_flow, draw_pose
-from vacestream.sprites.source import SpritesSource, caption, reference
-from vacestream.sprites.world import (
+from vacestream.sprites.scenes import (
     COLOURS,
     FIRST_TRAINING_SEED,
     captions,
@@ -18,9 +15,11 @@ from vacestream.sprites.world import (
     draw_scenes,
     ground_shift,
     panned,
-    render,
-    render_batch,
 )
+from vacestream.sprites.shapes import FIGURE, REACH, SHAPES, distance
+from vacestream.sprites.signals import SIGNALS, draw_flow, draw_pose
+from vacestream.sprites.source import SpritesSource, caption, reference
+from vacestream.sprites.world import render, render_batch
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from vacestream.sprites.scenes import COLOURS, GROUNDS
 from vacestream.sprites.shapes import SHAPES, distance
-from vacestream.sprites.world import COLOURS, GROUNDS
 
 SATURATED = 0.35
 """Difference between the strongest and the weakest channel of a sprite's pixels."""

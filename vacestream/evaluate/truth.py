@@ -6,15 +6,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from vacestream.sprites.world import (
-    Clip,
-    Scenes,
-    captions,
-    draw_scenes,
-    ground_words,
-    reference_picture,
-    render,
-)
+from vacestream.sprites.scenes import Scenes, captions, draw_scenes, ground_words
+from vacestream.sprites.world import Clip, reference_picture, render
 
 FIRST_SEED = 700_000
 """Evaluation seeds count from here: users' seeds, below all that training draws."""

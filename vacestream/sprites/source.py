@@ -9,16 +9,9 @@ from einops import rearrange
 from torch import Tensor
 
 from vacestream.errors import InputError
+from vacestream.sprites.scenes import FIRST_TRAINING_SEED, Scenes, captions, draw_scenes
 from vacestream.sprites.signals import SIGNALS
-from vacestream.sprites.world import (
-    FIRST_TRAINING_SEED,
-    Clip,
-    Scenes,
-    captions,
-    draw_scenes,
-    reference_picture,
-    render,
-)
+from vacestream.sprites.world import Clip, reference_picture, render
 
 FPS = Fraction(16)
 _FRAMES_AT_ONCE = 32
