@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
-from vacestream.models.conditions import Condition, Context, Source
+from vacestream.models.conditions import Condition, Context, Held, Source
 from vacestream.models.vace import ContextAdapter, References
 from vacestream.source import NoiseRule, SteadyRule
 from vacestream.timeline import Chunk, first_frame
@@ -48,6 +48,7 @@ class Aside:
     """What is put back when a chunk is taken back."""
 
     streams: list[tuple[dict[str, Any], dict[str, Any]]]
+    source: tuple[dict[str, Any], dict[str, Any]] | None
     footage: tuple[PixelEncoder, dict[str, Any]] | None
     made_before: Tensor | None
 
@@ -66,20 +67,20 @@ class EncodeState:
     source: tuple[PixelEncoder, NoiseRule] | None = None
     """Of the footage that chunks start from."""
     ahead: list[tuple[Ahead, References]] = field(default_factory=list)
+    """Anchors that are still to come, each encoded as a reference."""
     footage: PixelEncoder | None = None
     """The encoder of what is kept."""
     made_before: Tensor | None = None
     """[1 1 H W]: what was made in the last latent of that stream."""
-    aside: "Aside | None" = None
+    aside: Aside | None = None
     """The streams as they were before the chunk in work, None between chunks."""
-    source_aside: tuple[dict[str, Any], dict[str, Any]] | None = None
 
     def begin(self) -> None:
         """A chunk is about to be encoded."""
         pairs = [(inactive.state(), reactive.state()) for inactive, reactive in self.streams]
+        source = None if self.source is None else (self.source[0].state(), self.source[1].state())
         footage = None if self.footage is None else (self.footage, self.footage.state())
-        self.aside = Aside(pairs, footage, self.made_before)
-        self.source_aside = (self.source[0].state(), self.source[1].state()) if self.source else None
+        self.aside = Aside(pairs, source, footage, self.made_before)
 
     def commit(self) -> None:
         """The chunk is done."""
@@ -96,9 +97,9 @@ class EncodeState:
                 encoder.restored(state)
         self.made_before = before.made_before
         self.footage = None if before.footage is None else before.footage[0].restored(before.footage[1])
-        if self.source is not None and self.source_aside is not None:
-            self.source[0].restored(self.source_aside[0])
-            self.source[1].restore(self.source_aside[1])
+        if self.source is not None and before.source is not None:
+            self.source[0].restored(before.source[0])
+            self.source[1].restore(before.source[1])
         else:
             self.source = None
         self.commit()
@@ -142,12 +143,12 @@ class Encode:
                 prompt,
                 contexts,
                 references,
-                source,
-                negative,
-                vcu.kept,
-                ahead,
-                self._held(chunk, vcu, state),
-                vcu.is_plain(),
+                source=source,
+                negative=negative,
+                kept=vcu.kept,
+                ahead=ahead,
+                held=self._held(chunk, vcu, state),
+                is_plain=vcu.is_plain(),
             )
 
     def _contexts(
@@ -199,8 +200,8 @@ class Encode:
         noise = self.reference_noise(AHEAD + anchor.latent, tuple(clean.shape[1:]))
         return References(clean, noise[None].to(clean), told=latents[None])
 
-    def _held(self, chunk: Chunk, vcu: VCU, state: EncodeState) -> tuple[Tensor, Tensor] | None:
-        """Latents of the kept footage, and the cells that are kept in all of their frames and neighbours."""
+    def _held(self, chunk: Chunk, vcu: VCU, state: EncodeState) -> Held | None:
+        """The kept footage, in the cells that are kept in all of their frames and neighbours."""
         if vcu.kept is None:
             state.footage = state.made_before = None
             return None
@@ -218,7 +219,7 @@ class Encode:
         stride = pixels.shape[2] // latents.shape[2]
         cells = F.max_pool2d((touched > 0).float(), stride)
         kept = F.max_pool2d(cells, 3, stride=1, padding=1)[:, 0] == 0
-        return latents, kept[None].to(latents.device)
+        return Held(latents, kept[None].to(latents.device), bool(kept.all()))
 
     def _prompt(self, vcu: VCU, state: EncodeState) -> Tensor:
         used = [vcu.prompt] if vcu.fading is None else [vcu.fading.prompt, vcu.prompt]

@@ -135,8 +135,8 @@ class Denoiser:
         return schedule, share
 
     def _denoise(self, condition: Condition, state: DenoiseState, noise: Noise) -> Tensor:
-        if condition.held is not None and bool(condition.held[1].all()):
-            x0 = condition.held[0].to(state.cache.device, state.cache.dtype)
+        if condition.held is not None and condition.held.is_all:
+            x0 = condition.held.latents.to(state.cache.device, state.cache.dtype)
             self._commit("context", x0, condition, state)
             return x0
         (schedule, share), chunk = self.steps_of(condition), condition.chunk
@@ -151,7 +151,8 @@ class Denoiser:
                 x = schedule.renoise(x0, fresh[step], step)
                 state.cache.repeat()
             flow = self._flow(x, timestep, condition, state, step=step)
-            x0 = holding(condition, schedule.denoise(x, flow, step))
+            x0 = schedule.denoise(x, flow, step)
+            x0 = condition.held.over(x0) if condition.held else x0
         if self.spec.commit_pass:
             state.cache.repeat()
             self._commit("context", x0, condition, state)
@@ -264,14 +265,6 @@ class Denoiser:
     def latent_shape(self, state: DenoiseState, num_latents: int) -> tuple[int, ...]:
         patch, grid = self.model.config.patch_size, state.cache.shape.grid
         return self.model.config.in_channels, num_latents, grid[0] * patch[1], grid[1] * patch[2]
-
-
-def holding(condition: Condition, x0: Tensor) -> Tensor:
-    """Clean latents [c f h w] with those of kept footage in the cells that keep it."""
-    if condition.held is None:
-        return x0
-    latents, cells = condition.held
-    return torch.where(cells, latents.to(x0), x0)
 
 
 def make_denoiser(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from vacestream.engine import Denoiser, DenoiseState, Made, holding
+from vacestream.engine import Denoiser, DenoiseState, Made
 from vacestream.models.conditions import Condition, hints_at, led_away
 from vacestream.models.kv_cache import Attend, KVCache
 from vacestream.models.schedule import Noise, Schedule
@@ -115,7 +115,8 @@ class StepBatch:
 
     def _stepped(self, one: InFlight, flow: Tensor, noise: Noise) -> InFlight | Made:
         """The chunk behind this step: noised again for the next, or done."""
-        x0 = holding(one.condition, one.schedule.denoise(one.sample, flow, one.step))
+        x0, held = one.schedule.denoise(one.sample, flow, one.step), one.condition.held
+        x0 = held.over(x0) if held else x0
         step, chunk = one.step + 1, one.condition.chunk
         if step == len(one.schedule.timesteps):
             return one.condition, x0

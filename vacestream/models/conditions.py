@@ -59,6 +59,20 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Held:
+    """Kept footage as latents, in the cells where all of its pixels are kept."""
+
+    latents: Tensor  # [c f h w]
+    cells: Tensor  # [1 f h w] bool
+    is_all: bool
+    """Whether that is every cell, told without asking the device."""
+
+    def over(self, x0: Tensor) -> Tensor:
+        """Clean latents [c f h w] with those that are held."""
+        return torch.where(self.cells, self.latents.to(x0), x0)
+
+
+@dataclass(frozen=True)
 class Condition:
     """Everything that steers one chunk."""
 
@@ -73,8 +87,7 @@ class Condition:
     """Pixels [T 3 H W], and the share [T 1 H W] of what is made in the output; where it is 0 they stay."""
     ahead: tuple[tuple[int, References], ...] = ()
     """Anchors to come: how many latents after the first of this chunk, and each as a reference."""
-    held: tuple[Tensor, Tensor] | None = None
-    """Latents [c f h w] of kept footage, and the cells [1 f h w] that keep them."""
+    held: Held | None = None
     is_plain: bool = False
     """Whether the footage that steers the chunk is all one colour, so that the output may be."""
 
