@@ -9,6 +9,7 @@ from diffusers import UniPCMultistepScheduler
 from tests.clips import SIZE, control_passes, pictures, scene
 from tests.tiny import SIZE as TINY
 from tests.tiny import batch_oracle, tiny_pipeline
+from vacestream.method import Method
 from vacestream.models.schedule import seeded_noise
 from vacestream.models.vae import Encoder
 from vacestream.pipelines import PIPELINES, Batch
@@ -27,7 +28,7 @@ def pipe():
 def clip(pipe, batch: Batch, weight: float = 1.0, **given):
     """The clean latents and the frames of a controlled clip, and the condition that it was made under."""
     row = replace(PIPELINES["wan2.1-1.3b"], transformer=TINY, batch=batch).whole_clip(LATENTS)
-    stream, seen = new_stream(replace(pipe, spec=row), SIZE, 7, reference_guidance=weight), []
+    stream, seen = new_stream(replace(pipe, spec=row), SIZE, 7, method=Method(reference_guidance=weight)), []
     push = stream.decoder.push
     stream.decoder.push = lambda clean: (seen.append(clean), push(clean))[1]
     units = list(scene(row, control_passes(FRAMES), **given))

@@ -12,6 +12,7 @@ from vacestream.calls import calls
 from vacestream.condition import Pass, make_vcus
 from vacestream.engine import Denoiser, DenoiseState, make_denoiser, new_denoise_state
 from vacestream.loading import Weights, load_stream
+from vacestream.method import Method
 from vacestream.models.conditions import Condition, hints_at
 from vacestream.models.kv_cache import KVCache
 from vacestream.models.load import Pipeline
@@ -49,9 +50,8 @@ def empty(pipe: Pipeline) -> DenoiseState:
 def quickly(pipe: Pipeline, asked: list[Condition], weight: float) -> tuple[list[Tensor], list[str]]:
     """The clean latents of each chunk, and what each call of the model was for."""
     kinds: list[str] = []
-    denoise = make_denoiser(
-        pipe.transformer, SPEC, trace=lambda kind, *_: kinds.append(kind), reference_guidance=weight
-    )
+    method = Method(reference_guidance=weight)
+    denoise = make_denoiser(pipe.transformer, SPEC, method=method, trace=lambda kind, *_: kinds.append(kind))
     return [clean for _, clean in denoise(asked, empty(pipe), NOISE)], kinds
 
 

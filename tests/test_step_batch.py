@@ -9,6 +9,7 @@ from tests.clips import SIZE, Clip, control_passes, noise, pictures, scene
 from tests.tiny import SIZE as TINY
 from tests.tiny import tiny_pipeline
 from vacestream.engine import Denoiser
+from vacestream.method import Method
 from vacestream.models.kv_cache import KVCache
 from vacestream.pipelines import PIPELINES
 from vacestream.step_batch import InFlight, StepBatch
@@ -22,7 +23,7 @@ NUM_FRAMES = 33
 
 def started(*, weight: float = 1.0, **changes: object) -> Stream:
     pipeline = replace(tiny_pipeline(), spec=replace(ROW, **changes))
-    return new_stream(pipeline, SIZE, 7, reference_guidance=weight)
+    return new_stream(pipeline, SIZE, 7, method=Method(reference_guidance=weight))
 
 
 def controlled(num_frames: int = NUM_FRAMES, **given):
@@ -52,7 +53,7 @@ def watched(monkeypatch) -> list[tuple[int, float]]:
         alone = []
         for one in batch:
             shown, hidden = (apart(self, this, state.rows[one.step]) for this in (one, one.bare()))
-            alone.append(hidden + self.denoiser.reference_guidance * (shown - hidden))
+            alone.append(hidden + self.denoiser.method.reference_guidance * (shown - hidden))
         flows: list[torch.Tensor] = []
         tracing = replace(self.denoiser, trace=lambda _kind, _chunk, flow: flows.append(flow))
         watching = replace(self, denoiser=tracing)

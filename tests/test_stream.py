@@ -10,6 +10,7 @@ import torch
 from tests.clips import SIZE, control_passes, masked_passes, moving_mask, noise, pictures, scene
 from tests.tiny import SPEC, tiny_pipeline
 from vacestream.condition import Pass
+from vacestream.method import Method
 from vacestream.models.schedule import make_schedule
 from vacestream.stream import Stream, new_stream
 from vacestream.timeline import chunks
@@ -132,7 +133,7 @@ def test_the_scale_may_change_in_the_middle_of_a_stream():
 
 def test_without_hints_in_the_commit_pass_the_next_chunk_is_another():
     with_hints = frames(started(), controlled())
-    without = frames(new_stream(tiny_pipeline(), SIZE, 7, commit_hints=False), controlled())
+    without = frames(new_stream(tiny_pipeline(), SIZE, 7, method=Method(commit_hints=False)), controlled())
     assert np.array_equal(with_hints[0], without[0])
     assert not np.array_equal(with_hints[1], without[1])
 

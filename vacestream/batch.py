@@ -12,6 +12,7 @@ from diffusers import UniPCMultistepScheduler
 from torch import Tensor
 
 from vacestream.engine import DenoiseState, Made, Trace
+from vacestream.method import PLAIN, Method
 from vacestream.models.conditions import Condition, Context, hints_at
 from vacestream.models.kv_cache import Attend
 from vacestream.models.schedule import NUM_TRAIN_STEPS, Noise
@@ -82,8 +83,8 @@ class WholeClip:
     model: CausalWan
     batch: Batch
     trace: Trace | None = None
-    reference_guidance: float = 1.0
-    """How many times as far from the flow without references each step goes, beside `batch.guidance`."""
+    method: Method = PLAIN
+    """Its guidance acts beside `batch.guidance`."""
 
     @torch.inference_mode()
     def push(self, condition: Condition, state: DenoiseState, noise: Noise) -> list[Made]:
@@ -130,10 +131,10 @@ class WholeClip:
             without = whole_flow(self.model, x, timestep, against, asked.contexts, step)
             flow = without + self.batch.guidance * (found - without)
         extra = asked.chunk.num_latents - condition.chunk.num_latents
-        if not extra or self.reference_guidance == 1:
+        if not extra or self.method.reference_guidance == 1:
             return flow
         without = whole_flow(self.model, x[:, extra:], timestep, text, condition.contexts, step)
-        pull = (self.reference_guidance - 1) * (found[:, extra:] - without)
+        pull = (self.method.reference_guidance - 1) * (found[:, extra:] - without)
         return torch.cat([flow[:, :extra], flow[:, extra:] + pull], dim=1)
 
     def _texts(self, condition: Condition) -> tuple[Text, Text | None]:

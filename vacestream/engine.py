@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from vacestream.method import PLAIN, Method
 from vacestream.models.conditions import Condition, Context, hints_at, join, led_away
 from vacestream.models.kv_cache import KVCache
 from vacestream.models.schedule import NUM_TRAIN_STEPS, Noise, Schedule, make_schedule
@@ -87,13 +88,10 @@ class Denoiser:
     schedule: Schedule
     source_schedule: Schedule
     """For chunks that start from source latents."""
-    commit_hints: bool = True
-    """Hints also in the commit and recache passes."""
+    method: Method = PLAIN
     trace: Trace | None = None
     as_still: Callable[[], Tensor] | None = None
     """Latent [c 1 h w] of a frame as a still: the last one that the oldest latent of a recompute held."""
-    reference_guidance: float = 1.0
-    """How many times as far from the flow without references each step goes."""
 
     def __call__(self, conditions: Iterable[Condition], state: DenoiseState, noise: Noise) -> Iterator[Made]:
         """The chunks in order."""
@@ -160,7 +158,7 @@ class Denoiser:
 
     def guides(self, condition: Condition, step: int) -> bool:
         """Whether a step is made without references as well."""
-        return self.reference_guidance != 1 and condition.refers(step)
+        return self.method.reference_guidance != 1 and condition.refers(step)
 
     def _flow(
         self, x: Tensor, timestep: float, condition: Condition, state: DenoiseState, *, step: int
@@ -173,7 +171,7 @@ class Denoiser:
             state.cache.repeat()
         flow = self._call(f"denoise{step}", x, timestep, condition, state, step=step)
         assert flow is not None
-        return flow if away is None else led_away(away, flow, self.reference_guidance)
+        return flow if away is None else led_away(away, flow, self.method.reference_guidance)
 
     @torch.inference_mode()
     def prefill(self, given: Tensor, condition: Condition, state: DenoiseState) -> None:
@@ -228,7 +226,7 @@ class Denoiser:
 
     def _commit(self, kind: str, clean: Tensor, condition: Condition, state: DenoiseState) -> None:
         """A pass over clean latents, for the keys and values that it writes."""
-        if not self.commit_hints:
+        if not self.method.commit_hints:
             condition = Condition(condition.chunk, condition.prompt)
         timestep, unseen = self.spec.context_timestep, self.trace is None
         self._call(kind, clean, timestep, condition, state, step=self.last_step, write_only=unseen)
@@ -271,14 +269,13 @@ def make_denoiser(
     model: CausalWan,
     spec: PipelineSpec,
     *,
-    commit_hints: bool = True,
+    method: Method = PLAIN,
     trace: Trace | None = None,
     as_still: Callable[[], Tensor] | None = None,
-    reference_guidance: float = 1.0,
 ) -> Denoiser:
     """The denoise stage of a pipeline, a chunk at a time."""
     plain, source = (
         make_schedule(steps, spec.shift, warp=spec.warp)
         for steps in (spec.steps, spec.source_steps or spec.steps)
     )
-    return Denoiser(model, spec, plain, source, commit_hints, trace, as_still, reference_guidance)
+    return Denoiser(model, spec, plain, source, method, trace, as_still)

@@ -1,8 +1,10 @@
 """A plan -> its pipeline, loaded once for all jobs that want the same, and a stream that has not started."""
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from vacestream.method import Method
 from vacestream.models.device import free_memory, pick_device, pick_dtype
 from vacestream.models.load import Pipeline, load_pipeline
 from vacestream.needs import parts_left_out, quantized
@@ -45,11 +47,9 @@ def load_stream(plan: Plan, weights: Weights | None = None) -> Stream:
     """The pipeline of a plan, loaded, and a stream that has not started."""
     assert plan.size is not None
     pipeline = (weights or Weights()).of(plan)
-    vace = plan.recipe.vace
-    return new_stream(
-        pipeline,
-        plan.size,
-        plan.seed,
-        commit_hints=vace.commit_hints,
-        reference_guidance=vace.reference_guidance,
-    )
+    return new_stream(pipeline, plan.size, plan.seed, method=method_of(plan))
+
+
+def method_of(plan: Plan) -> Method:
+    """The method's choices, as the recipe has them."""
+    return Method(**{choice.name: getattr(plan.recipe.vace, choice.name) for choice in fields(Method)})

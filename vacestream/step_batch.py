@@ -94,7 +94,7 @@ class StepBatch:
                 for row in rows:
                     row.repeat()
             flow = self._flow(batch, rows)
-            flow = flow if away is None else led_away(away, flow, denoiser.reference_guidance)
+            flow = flow if away is None else led_away(away, flow, denoiser.method.reference_guidance)
             moved = [self._stepped(one, flow[i], noise) for i, one in enumerate(batch)]
         state.in_flight = [one for one in moved if isinstance(one, InFlight)]
         if denoiser.trace is not None:

@@ -17,6 +17,7 @@ from vacestream.batch import WholeClip
 from vacestream.decode import decode
 from vacestream.encode import Encode, EncodeState
 from vacestream.engine import Denoiser, DenoiseState, Trace, make_denoiser, new_denoise_state
+from vacestream.method import PLAIN, Method
 from vacestream.models.conditions import Condition, Context
 from vacestream.models.load import Pipeline
 from vacestream.models.schedule import Noise, seeded_noise
@@ -51,8 +52,7 @@ class Stream:
     adapter: ContextAdapter | None
     """Attached, swapped or set to None at any chunk border."""
     encoding: EncodeState = field(default_factory=EncodeState)
-    commit_hints: bool = True
-    reference_guidance: float = 1.0
+    method: Method = PLAIN
     trace: Trace | None = None
     served: ContextAdapter | None = None
     """The adapter of the last chunk."""
@@ -94,14 +94,13 @@ class Stream:
         """How the row denoises."""
         pipe = self.pipeline
         if pipe.spec.whole is not None:
-            return WholeClip(pipe.transformer, pipe.spec.whole, self.trace, self.reference_guidance)
+            return WholeClip(pipe.transformer, pipe.spec.whole, self.trace, self.method)
         denoiser = make_denoiser(
             pipe.transformer,
             pipe.spec,
-            commit_hints=self.commit_hints,
+            method=self.method,
             trace=self.trace,
             as_still=self._as_still,
-            reference_guidance=self.reference_guidance,
         )
         return StepBatch(denoiser) if pipe.spec.step_batch else denoiser
 
@@ -161,14 +160,7 @@ class Stream:
         _take(self, state)
 
 
-def new_stream(
-    pipeline: Pipeline,
-    size: tuple[int, int],
-    seed: int,
-    *,
-    commit_hints: bool = True,
-    reference_guidance: float = 1.0,
-) -> Stream:
+def new_stream(pipeline: Pipeline, size: tuple[int, int], seed: int, *, method: Method = PLAIN) -> Stream:
     """A stream that has not started, for frames of (height, width) `size`."""
     stride = pipeline.vae.spatial_compression_ratio
     latent_size = size[0] // stride, size[1] // stride
@@ -182,8 +174,7 @@ def new_stream(
         denoising,
         Decoder(pipeline.output_vae or pipeline.vae),
         pipeline.adapter,
-        commit_hints=commit_hints,
-        reference_guidance=reference_guidance,
+        method=method,
     )
 
 

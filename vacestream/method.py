@@ -1,0 +1,16 @@
+"""What joining VACE to a causal base leaves open, chosen once a stream (arXiv:2503.07598)."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Method:
+    """The choices, of which a recipe's `vace:` has the same."""
+
+    commit_hints: bool = True
+    """Hints also in the passes over clean latents, whose keys and values stay in the cache."""
+    reference_guidance: float = 1.0
+    """How many times as far from the flow without references each step goes."""
+
+
+PLAIN = Method()
