@@ -32,7 +32,8 @@ class Told:
 
 def told(recipe: Recipe, switches: Iterable[Switch] = ()) -> tuple[Told, ...]:
     """What holds from the start, and from each change on."""
-    now = Told(0, 0, recipe.prompt, recipe.references, recipe.controls, recipe.context_scale, recipe.mask)
+    mask = None if _is_off(recipe.mask) else recipe.mask
+    now = Told(0, 0, recipe.prompt, recipe.references, recipe.controls, recipe.context_scale, mask)
     found = [now]
     for switch in sorted(switches, key=lambda one: one.chunk):
         change = recipe.timeline[switch.index]
@@ -62,11 +63,11 @@ def streams(recipe: Recipe) -> tuple[Control, ...]:
 
 
 def stream_of(recipe: Recipe, index: int) -> int:
-    """The stream of a control; two that differ in scale alone are one, whose scales add."""
+    """The stream of a control; two that differ in strength alone are one, whose scales add."""
     every = [plain(one) for one in streams(recipe)]
     return every.index(plain(recipe.controls[index]))
 
 
 def plain(control: Control) -> Control:
-    """A control without its scale: what must be the same for it to be one stream."""
-    return control.model_copy(update={"scale": 1.0})
+    """A control without its strength: what must be the same for it to be one stream."""
+    return control.model_copy(update={"scale": 1.0, "on": True})

@@ -25,12 +25,16 @@ LEAST = 0.002
 """A share of the picture so small that it is hardly meant."""
 
 
-def open_kept(plan: Plan, stack: ExitStack) -> tuple[Source, Source] | None:
+Regions = Callable[[Plan, ExitStack], Source]
+"""Opens what the masks of a plan name, white, on its timeline."""
+
+
+def open_kept(plan: Plan, stack: ExitStack, regions: Regions | None = None) -> tuple[Source, Source] | None:
     """Footage and mask, or None where nothing is kept."""
     masked = any(one.mask for one in plan.told)
     if not masked and plan.framing is None and not plan.anchors:
         return None
-    footage, white = _of_input(plan, stack, masked=masked)
+    footage, white = _of_input(plan, stack, (regions or open_regions) if masked else None)
     spans = [(one.start, one.stop, anchor_frames(plan, one, stack)) for one in plan.anchors]
     kept = [(one.start, one.stop, anchor_mask(plan, one)) for one in plan.anchors]
     return Overlaid(footage, spans), Overlaid(white, kept)
@@ -52,44 +56,44 @@ def outside(plan: Plan) -> np.ndarray:
     return frame
 
 
-def _of_input(plan: Plan, stack: ExitStack, *, masked: bool) -> tuple[Source, Source]:
+def _of_input(plan: Plan, stack: ExitStack, regions: Regions | None) -> tuple[Source, Source]:
     """The input and where it is made anew, as long as the video."""
     assert plan.size is not None
     assert plan.fps is not None
     held = any(one.is_input for one in plan.anchors)
-    if not masked and (plan.framing is None or held):
+    if regions is None and (plan.framing is None or held):
         length = plan.num_frames
         return plain(GRAY, plan.size, plan.fps, length), plain(WHITE, plan.size, plan.fps, length)
     footage, around = open_input(plan, stack), outside(plan)
     white: Source = still(around, plan.fps)
-    if masked:
-        region = _regions(plan, stack)
+    if regions is not None:
+        region = regions(plan, stack)
         white = Mapped(region, lambda frames: np.maximum(frames, around)) if plan.framing else region
     if plan.anchors:
         return Padded(footage, GRAY), Padded(white, WHITE)
     return footage, white
 
 
-def _regions(plan: Plan, stack: ExitStack) -> Source:
+def open_regions(plan: Plan, stack: ExitStack) -> Source:
     """What masks name, each from the change that brings it to the next; everything where there is none."""
-    assert plan.size is not None
-    assert plan.fps is not None
     first, *later = plan.told
-
-    def region(mask: Mask | None) -> Source:
-        assert plan.size is not None
-        assert plan.fps is not None
-        if mask is None:
-            return plain(WHITE, plan.size, plan.fps)
-        return Mapped(open_region(plan, mask, stack), Doubt())
-
     ends = [*(told.frame for told in later[1:]), FOREVER]
     spans = [
-        (told.frame, end, Late(partial(region, told.mask), told.frame))
+        (told.frame, end, Late(partial(open_mask, plan, told.mask, stack), told.frame))
         for told, end in zip(later, ends, strict=False)
         if told.mask != first.mask
     ]
-    return Overlaid(region(first.mask), spans) if spans else region(first.mask)
+    region = open_mask(plan, first.mask, stack)
+    return Overlaid(region, spans) if spans else region
+
+
+def open_mask(plan: Plan, mask: Mask | None, stack: ExitStack) -> Source:
+    """What one mask names; everything without one."""
+    assert plan.size is not None
+    assert plan.fps is not None
+    if mask is None:
+        return plain(WHITE, plan.size, plan.fps)
+    return Mapped(open_region(plan, mask, stack), Doubt())
 
 
 class Doubt:

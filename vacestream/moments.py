@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from vacestream.footage import nearest
 from vacestream.pipelines import VAE_STRIDE_T, PipelineSpec
-from vacestream.recipe import Change, Recipe, Time
+from vacestream.recipe import Recipe, Time
 from vacestream.timeline import Chunk, chunks
 
 
@@ -91,14 +91,14 @@ def switches(
             )
         taken[chunk.index] = i
         keys = (*change.changed, *(("cut",) if change.cut else ()))
-        yield Switch(i, at, chunk.start, chunk.index, keys, _num_blended(change, spec, fps))
+        yield Switch(i, at, chunk.start, chunk.index, keys, num_blended(change.blend, spec, fps))
 
 
-def _num_blended(change: Change, spec: PipelineSpec, fps: Fraction | None) -> int:
+def num_blended(blend: Time | None, spec: PipelineSpec, fps: Fraction | None) -> int:
     """Chunks over which a change is spread."""
-    if change.blend is None:
+    if blend is None:
         return 0
-    if change.blend.unit == "chunks":
-        return int(change.blend.amount)
-    num_frames = frame_at(change.blend, spec, fps) or 0
+    if blend.unit == "chunks":
+        return int(blend.amount)
+    num_frames = frame_at(blend, spec, fps) or 0
     return -(-num_frames // (VAE_STRIDE_T * spec.chunk_latents))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
-from functools import cache
+from functools import lru_cache
 
 from vacestream.ahead import anchors_ahead
 from vacestream.annotators import annotator, make
@@ -12,10 +12,10 @@ from vacestream.annotators.kept import Taken, kept
 from vacestream.annotators.options import asked
 from vacestream.annotators.outline import Outline
 from vacestream.annotators.stream import Annotated
-from vacestream.changes import plain, streams
+from vacestream.changes import Told, plain, streams
 from vacestream.condition import Pass, Steering
 from vacestream.inputs import framed, load_reference, open_file, open_footage
-from vacestream.kept import open_kept
+from vacestream.kept import Regions, open_kept, open_regions
 from vacestream.media import compose
 from vacestream.media.compose import GRAY, WHITE, Padded
 from vacestream.media.contracts import Source
@@ -27,17 +27,23 @@ from vacestream.signals import maker
 from vacestream.timeline import Chunk
 from vacestream.vcu import Fading
 
+MAX_PICTURES = 32
+"""References that are kept once they were loaded."""
 
-def open_passes(plan: Plan, stack: ExitStack) -> list[Pass]:
-    """A pass a control, what is kept around each; and one for what no control carries."""
-    footage, mask = open_kept(plan, stack) or (None, None)
+
+def open_passes(plan: Plan, stack: ExitStack, regions: Regions = open_regions) -> list[Pass]:
+    """A pass a control, what is kept around each; and one for what no control carries.
+
+    `regions` opens what the masks of the plan name.
+    """
+    footage, mask = open_kept(plan, stack, regions) or (None, None)
     feather = max((one.mask.feather for one in plan.told if one.mask), default=0)
     passes = []
     for control in streams(plan.recipe):
         source, steps = _open_control(plan, control, stack), control.steps
         span = _frames(plan, control.frames) if control.frames else None
         acts = (steps.first, steps.last) if steps else None
-        passes.append(Pass(source, footage, mask, control.scale, span, acts, feather=feather))
+        passes.append(Pass(source, footage, mask, control.acts, span, acts, feather=feather))
     if has_rest(plan):
         passes.append(Pass(None, footage, mask, rest=True, feather=feather))
     return passes
@@ -47,37 +53,43 @@ def has_rest(plan: Plan) -> bool:
     """Whether references or kept footage are somewhere without a control that carries them."""
     carries = plan.anchors or plan.framing or any(one.mask or one.references for one in plan.told)
     return bool(carries) and any(
-        all(control.frames or control.steps or not control.scale for control in one.controls)
+        all(control.frames or control.steps or not control.acts for control in one.controls)
         for one in plan.told
     )
 
 
 def steering(plan: Plan) -> Callable[[Chunk], Steering]:
     """What each chunk is told: all that holds since the last change before it."""
-    assert plan.size is not None
-    size, held = plan.size, {}
-    strength = 1.0 if plan.recipe.strength is None else plan.recipe.strength
-    negative = plan.recipe.negative_prompt or ""
-    load = cache(lambda where: load_reference(where, size))
-    for told in plan.told:
-        references = tuple(load(reference.image) for reference in told.references)
-        scales = _scales(plan, told.controls)
-        held[told.chunk] = Steering(
-            told.prompt,
-            references,
-            told.context_scale,
-            strength,
-            negative,
-            scales=scales,
-            reference_scales=tuple(one.scale for one in told.references),
-        )
-    ahead = anchors_ahead(plan)
+    tell, ahead = teller(plan), anchors_ahead(plan)
+    held = {told.chunk: tell(told) for told in plan.told}
 
     def steer(chunk: Chunk) -> Steering:
         now = held[max(start for start in held if start <= chunk.index)]
         return replace(now, fading=fading_at(plan, chunk.index), ahead=ahead(chunk))
 
     return steer
+
+
+def teller(plan: Plan) -> Callable[[Told], Steering]:
+    """What holds -> what chunks are told of it; a picture that is named again is the same tensor."""
+    assert plan.size is not None
+    size = plan.size
+    strength = 1.0 if plan.recipe.strength is None else plan.recipe.strength
+    negative = plan.recipe.negative_prompt or ""
+    load = lru_cache(MAX_PICTURES)(lambda where: load_reference(where, size))
+
+    def tell(told: Told) -> Steering:
+        return Steering(
+            told.prompt,
+            tuple(load(reference.image) for reference in told.references),
+            told.context_scale,
+            strength,
+            negative,
+            scales=_scales(plan, told.controls),
+            reference_scales=tuple(one.scale for one in told.references),
+        )
+
+    return tell
 
 
 def fading_at(plan: Plan, chunk: int) -> Fading | None:
@@ -96,7 +108,7 @@ def fading_at(plan: Plan, chunk: int) -> Fading | None:
 def _scales(plan: Plan, controls: tuple[Control, ...]) -> tuple[float, ...]:
     """Of every pass: 0 for a control that does not act now."""
     own = [
-        sum(one.scale for one in controls if plain(one) == plain(stream)) for stream in streams(plan.recipe)
+        sum(one.acts for one in controls if plain(one) == plain(stream)) for stream in streams(plan.recipe)
     ]
     return (*own, 1.0) if has_rest(plan) else tuple(own)
 

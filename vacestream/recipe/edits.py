@@ -111,7 +111,7 @@ def _leaf(old: Any, at: Shape, value: Any) -> Any:
     if at.kind is str and not at.several:
         return None if value == "null" else value
     main = at.part.main_key if at.part else ""
-    if main and value != "null" and value[:1] not in "[{":
+    if main and value not in ("null", "none") and value[:1] not in "[{":
         alone = old[0] if isinstance(old, list) and len(old) == 1 else old
         return {**alone, main: value} if isinstance(alone, dict) else value
     try:

@@ -55,6 +55,8 @@ class Control(Model):
     """What is read from the source, or what the ready-made video shows; plain is any picture as it is."""
     scale: Scale = 1.0
     """Times context_scale: how strongly this signal acts."""
+    on: Flag = True
+    """Whether it acts; off it is read all the same, so that it can be turned on while the video runs."""
     steps: StepsValue | None = None
     """The denoising steps it acts in, counted from 1, both ends included; all when left out."""
     frames: SpanValue | None = None
@@ -69,6 +71,11 @@ class Control(Model):
     """The thing whose outline layout_track draws."""
     options: dict[str, Any] | None = None
     """How the signal is made: the task's parameters, as of `vacestream annotate --set`."""
+
+    @property
+    def acts(self) -> float:
+        """Its scale, 0 where it is off."""
+        return self.scale * self.on
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
