@@ -1,0 +1,1 @@
+"""A stream that runs in real time, and what steers it."""

@@ -1,0 +1,269 @@
+"""The steering desk: messages from every channel -> what each chunk is told, at chunk borders, echoed.
+
+The line opens `desk.plan` with `desk.regions`, makes `desk.chunks()`, asks `desk.at(chunk)` what each is
+told, sends what it shows through `desk.shown`, and says how it fares to `desk.status`. A message is judged as
+`--set` is, in the desk's own thread, where its pictures are loaded, and where `desk.prepare` makes beside the
+running stream what the model needs of them. It is answered at once, and again with the frame where it holds.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from queue import Queue
+from threading import Lock, Thread
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from vacestream.ahead import anchors_ahead
+from vacestream.changes import NONE, told
+from vacestream.condition import Steering
+from vacestream.errors import RecipeError, VacestreamError
+from vacestream.live.edits import edited, moments
+from vacestream.live.region import Frames, Region
+from vacestream.live.scenes import joined, keys_of
+from vacestream.live.verbs import Message, read_message
+from vacestream.media.contracts import Source
+from vacestream.moments import num_blended
+from vacestream.passes import teller
+from vacestream.plan import Plan
+from vacestream.timeline import Chunk
+from vacestream.vcu import Fading
+
+SCHEMA = "vacestream.live/1"
+Reply = Callable[[dict[str, Any]], None]
+"""Takes an answer; called from any thread, comes back soon."""
+
+
+def _nobody(_answer: dict[str, Any]) -> None:
+    """The channel of what comes from the timeline."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """A message that was accepted and waits for its chunk border."""
+
+    message: Message
+    reply: Reply = _nobody
+    keys: dict[str, Any] = field(default_factory=dict)
+    """Of the recipe, and what they become."""
+    blend: int = 0
+    """Chunks that a new prompt takes."""
+    region: Frames | None = None
+    """The new mask, opened."""
+
+    @property
+    def is_early(self) -> bool:
+        """Whether it takes effect before the frames of its chunk are read."""
+        return self.region is not None or "timeline" in self.keys or self.message.stop is not None
+
+
+@dataclass(frozen=True)
+class _Fade:
+    """A blend of prompts that has begun."""
+
+    prompt: str
+    chunk: int
+    order: Order
+
+    def at(self, chunk: int) -> Fading | None:
+        age, lasts = chunk - self.chunk, self.order.blend
+        if age >= lasts:
+            return None
+        return Fading(self.prompt, (age + 1) / (lasts + 1), self.order.message.blend_by)
+
+
+class Desk:
+    """What holds now, what is to come, and who is told of it."""
+
+    def __init__(self, plans: Sequence[Plan]) -> None:
+        self.plan = joined(plans)
+        self.prepare: Callable[[Steering], None] = lambda _: None
+        """Makes ahead of time what chunks need that are told this; set by the line when weights are there."""
+        self._scenes = [plan.recipe for plan in plans]
+        self._now = self._asked = plans[0].recipe
+        self._tell, self._ahead = teller(self.plan), anchors_ahead(self.plan)
+        self._steering = self._tell(told(self._now)[0])
+        self._switches = list(plans[0].switches)
+        self._fade: _Fade | None = None
+        self._orders: deque[Order] = deque()
+        self._shows: deque[Order] = deque()
+        self._region: Region | None = None
+        self._posted: Queue[tuple[Message, Reply] | None] = Queue()
+        self._listeners: list[Reply] = []
+        self._lock, self._thread = Lock(), Thread(target=self._work, name="desk", daemon=True)
+        self.scene, self.blackout, self.freeze, self.frame = 1, False, False, 0
+        self._shown_chunk, self._last = -1, np.empty(0, np.uint8)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._posted.put(None)
+        self._thread.join()
+
+    def post(self, data: Any, reply: Reply) -> None:
+        """Take a message, from any thread; `reply` gets its answers: accepted or refused, then took."""
+        try:
+            message = read_message(data)
+            if message.set is not None or message.scene is not None:
+                self._posted.put((message, reply))
+                return
+            self._accept(Order(message, reply))
+        except VacestreamError as error:
+            given = data.get("id") if isinstance(data, dict) else None
+            reply(self._answer("refused", given, message=str(error), code=error.code))
+
+    def listen(self, listener: Reply) -> None:
+        """Tell this one of every change that takes effect, and how the line fares."""
+        self._listeners.append(listener)
+
+    def settle(self) -> None:
+        """Wait until all that was posted is refused, or ready for the next chunk border."""
+        self._posted.join()
+
+    def _work(self) -> None:
+        """The desk's thread: judge and prepare what was posted, in order."""
+        while (posted := self._posted.get()) is not None:
+            message, reply = posted
+            try:
+                self._judge(message, reply)
+            except VacestreamError as error:
+                reply(self._answer("refused", message.id, message=str(error), code=error.code))
+            finally:
+                self._posted.task_done()
+
+    def _judge(self, message: Message, reply: Reply) -> None:
+        """Accept a message that sets keys, and make ready what it needs."""
+        with self._lock:
+            recipe = self._asked
+        keys = edited(recipe, message.set, self.plan) if message.set is not None else self._keys_of(message)
+        asked = recipe.model_copy(update=keys)
+        blend = num_blended(message.blend, self.plan.spec, self.plan.fps)
+        steering = self._tell(told(asked)[0])
+        region = None
+        if self._region is not None and asked.mask != recipe.mask:
+            region = self._region.open(told(asked)[0].mask)
+        self._accept(Order(message, reply, keys, blend, region), prepared=lambda: self.prepare(steering))
+
+    def _keys_of(self, message: Message) -> dict[str, Any]:
+        assert message.scene is not None
+        if message.scene > len(self._scenes):
+            raise RecipeError(f"scene: there are {len(self._scenes)}; name more recipes to turn between more")
+        return keys_of(self._scenes[message.scene - 1])
+
+    def _accept(self, order: Order, prepared: Callable[[], None] = lambda: None) -> None:
+        order.reply(self._answer("accepted", order.message.id))
+        prepared()
+        with self._lock:
+            shows = order.message.blackout is not None or order.message.freeze is not None
+            (self._shows if shows else self._orders).append(order)
+            self._asked = self._asked.model_copy(update=order.keys)
+
+    def regions(self, plan: Plan, stack: ExitStack) -> Source:
+        """The region that the masks name, which changes with them; for `open_passes`."""
+        self._region = Region(plan, stack)
+        return self._region
+
+    def chunks(self) -> Iterator[Chunk]:
+        """The chunks of the stream, until it is told to stop."""
+        for chunk in self.plan.chunks():
+            with self._lock:
+                early = [i for i, order in enumerate(self._orders) if order.is_early]
+            if self._take_next(early[-1] + 1 if early else 0, chunk):
+                return
+            for switch in [one for one in self._switches if one.chunk == chunk.index]:
+                self._take(self._change(switch.index, switch.blend, chunk), chunk)
+            yield chunk
+
+    def at(self, chunk: Chunk) -> Steering:
+        """What a chunk is told; what waits takes effect, up to what comes before the frames are read."""
+        with self._lock:
+            early = (i for i, order in enumerate(self._orders) if order.is_early)
+            count = next(early, len(self._orders))
+        self._take_next(count, chunk)
+        fading = self._fade.at(chunk.index) if self._fade else None
+        return replace(self._steering, fading=fading, ahead=self._ahead(chunk))
+
+    def shown(self, chunk: Chunk, frames: np.ndarray) -> np.ndarray:
+        """What outputs show of the frames [T H W 3] of a chunk, or of a part of it."""
+        if chunk.index != self._shown_chunk:
+            self._shown_chunk = chunk.index
+            self._show(chunk)
+        self.frame += len(frames)
+        if not self.freeze or not len(self._last):
+            self._last = frames[-1:].copy()
+        elif not self.blackout:
+            return self._last.repeat(len(frames), axis=0)
+        return np.zeros_like(frames) if self.blackout else frames
+
+    def status(self, data: dict[str, Any]) -> None:
+        """Tell everyone how the line fares."""
+        for listener in self._listeners:
+            listener({"schema": SCHEMA, "type": "status", **self.state(), **data})
+
+    def state(self) -> dict[str, Any]:
+        """What holds now."""
+        shows = {"blackout": self.blackout, "freeze": self.freeze}
+        return {"frame": self.frame, "scene": self.scene, **shows, "prompt": self._steering.prompt}
+
+    def _show(self, chunk: Chunk) -> None:
+        while self._shows:
+            order = self._shows.popleft()
+            self.blackout = self.blackout if order.message.blackout is None else order.message.blackout
+            self.freeze = self.freeze if order.message.freeze is None else order.message.freeze
+            self._echo(order, chunk)
+
+    def _take_next(self, count: int, chunk: Chunk) -> bool:
+        """Let the first orders take effect; whether one of them stops the stream."""
+        for _ in range(count):
+            with self._lock:
+                order = self._orders.popleft()
+            self._take(order, chunk)
+            if order.message.stop:
+                return True
+        return False
+
+    def _take(self, order: Order, chunk: Chunk) -> None:
+        """From this chunk on it holds."""
+        before, message = self._now, order.message
+        self._now = before.model_copy(update=order.keys)
+        if "prompt" in order.keys:
+            self._fade = _Fade(before.prompt, chunk.index, order)
+        if order.region is not None and self._region is not None:
+            self._region.swap(order.region)
+        if "timeline" in order.keys:
+            shift = chunk.index if message.scene else 0
+            self._switches = [replace(one, chunk=one.chunk + shift) for one in moments(self._now, self.plan)]
+        self.scene = message.scene or self.scene
+        self._steering = self._tell(replace(told(self._now)[0], frame=chunk.start, chunk=chunk.index))
+        self._echo(order, chunk)
+
+    def _change(self, index: int, blend: int, chunk: Chunk) -> Order:
+        """A change of the timeline as an order."""
+        change = self._now.timeline[index]
+        keys = {
+            key: NONE[key] if (value := getattr(change, key)) is None else value for key in change.changed
+        }
+        with self._lock:
+            self._asked = self._asked.model_copy(update=keys)
+        region = None
+        if "mask" in keys and self._region is not None and keys["mask"] != self._now.mask:
+            region = self._region.open(keys["mask"], frame=chunk.start)
+        message = Message(set=change.model_dump(mode="json", include=set(keys)), blend_by=change.blend_by)
+        return Order(message, _nobody, keys, blend, region)
+
+    def _echo(self, order: Order, chunk: Chunk) -> None:
+        data = {"chunk": chunk.index, **order.message.told}
+        answer = {**self._answer("took", order.message.id), "frame": chunk.start, **data}
+        for listener in {id(one): one for one in (*self._listeners, order.reply)}.values():
+            listener(answer)
+
+    def _answer(self, kind: str, given: Any, **more: Any) -> dict[str, Any]:
+        said = {} if given is None else {"id": given}
+        return {"schema": SCHEMA, "type": kind, "frame": self.frame, **said, **more}
