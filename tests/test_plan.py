@@ -138,7 +138,7 @@ def test_a_still_that_is_held_runs_as_long_as_asked() -> None:
         ("input: {path: dance.mp4, start: 2 chunks}\nmask: photo.png", RecipeError, "means nothing in a"),
         ("input: sprites:3\ncontrols: depth", RecipeError, r"path: has no end; add `length:`"),
         ("controls: {signal: depth, from: sprites:3}", RecipeError, "nothing gives the length"),
-        ("input: camera:0\ncontrols: depth", RecipeError, "a device is for `vacestream live`"),
+        ("input: camera:0\ncontrols: depth", RecipeError, "a device or stream is for `vacestream live`"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_planned_is_refused_where_it_stands(

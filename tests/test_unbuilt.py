@@ -46,8 +46,7 @@ ASKING = {
     "offload": "offload: model",
     "timeline.0.loras": "timeline: {at: 2s, loras: a.safetensors}",
     "vace.references": "vace: {references: sink}",
-    "output.0.path": "output: camera:out",
-    "input.path": "input: camera:0",
+    "references.0.image": "references: camera:0",
 }
 
 

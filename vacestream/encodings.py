@@ -19,7 +19,7 @@ def how_written(recipe: Recipe, index: int, path: str) -> Encoding | None:
     def refuse(name: str, what: str) -> NoReturn:
         raise recipe.error(("output", index, name), what)
 
-    if media_kind(path) not in ("file", "stdin"):
+    if media_kind(path) not in ("file", "stdin") or output.kind == "playlist":
         return None
     try:
         kind = sink_kind(path, container=output.format)

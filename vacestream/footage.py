@@ -12,8 +12,8 @@ from vacestream.recipe.values import media_kind
 if TYPE_CHECKING:
     from vacestream.media.probe import MediaInfo
 
-FREE = ("sprites", "test")
-"""Sources without a file: endless, of any size and rate."""
+FREE = ("sprites", "test", "camera", "screen", "url")
+"""Sources that are not opened to know them: they give any size and rate."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from vacestream.targets import Target, targets
 from vacestream.tasks import infer
 from vacestream.timeline import Chunk, chunks
 from vacestream.unbuilt import PLANNED, unbuilt
-from vacestream.ways import why_not_render
+from vacestream.ways import why_not_live, why_not_render
 
 if TYPE_CHECKING:
     pass
@@ -162,11 +162,15 @@ class Plan:
         }
 
 
-def make_plan(recipe: Recipe, *, media: bool = True, built: bool = True) -> Plan:
-    """All numbers of a recipe; `media`: open its files; `built`: refuse what this version cannot do."""
+def make_plan(
+    recipe: Recipe, *, media: bool = True, built: bool = True, way: Literal["render", "live"] = "render"
+) -> Plan:
+    """All numbers of a recipe; `media`: open its files; `built`: refuse what cannot be done that way."""
+    if way == "live" and recipe.length is None and recipe.input and recipe.input.at_end:
+        recipe = recipe.model_copy(update={"length": "endless"})
     task = infer(recipe)
     refuse_foreign_vae(recipe)
-    refusals = _refusals(recipe)
+    refusals = _refusals(recipe, way)
     if refusals and built and media:
         raise RecipeError("\n".join(refusals))
     spec = as_asked(recipe, PIPELINES.get(recipe.pipeline) or PLANNED[recipe.pipeline])
@@ -203,10 +207,10 @@ def _has_context(task: str, held: tuple[Told, ...]) -> bool:
     return task != "T2V" or any(one.references or one.controls or one.mask for one in held)
 
 
-def _refusals(recipe: Recipe) -> list[str]:
-    """Why render cannot do this, each with its line."""
-    live = why_not_render(recipe)
-    found = [live] if live else unbuilt(recipe)
+def _refusals(recipe: Recipe, way: Literal["render", "live"]) -> list[str]:
+    """Why this cannot be done that way, each with its line."""
+    other = why_not_render(recipe) if way == "render" else why_not_live(recipe)
+    found = [other] if other else unbuilt(recipe)
     return list(dict.fromkeys(str(recipe.error(key, what)) for key, what in found))
 
 

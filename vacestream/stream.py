@@ -56,13 +56,15 @@ class Stream:
     trace: Trace | None = None
     served: ContextAdapter | None = None
     """The adapter of the last chunk."""
+    by_latent: bool = False
+    """Frames are given latent by latent, not chunk by chunk."""
     shown: Tensor | None = None
     """The last frames [T 3 H W], as many as the latents of a recompute hold, where the row asks for that."""
 
     def __call__(
         self, vcus: Iterable[tuple[Chunk, VCU]], watch: Watch = _unwatched
     ) -> Iterator[tuple[Chunk, np.ndarray]]:
-        """VCUs in order -> the frames of each chunk, uint8 [T H W 3]."""
+        """VCUs in order -> the frames of each chunk, or of each latent, uint8 [T H W 3]."""
         pipe, noise = self.pipeline, seeded_noise(self.seed)
         encode = Encode(
             new_encoder=lambda: Encoder(pipe.vae),
@@ -75,7 +77,7 @@ class Stream:
         )
         conditions = watch("encode", encode(vcus, self.encoding, self._attached))
         latents = watch("denoise", self._denoise(conditions, noise))
-        return watch("decode", decode(latents, self.decoder, self._see))
+        return watch("decode", decode(latents, self.decoder, self._see, by_latent=self.by_latent))
 
     def _denoise(self, conditions: Iterable[Condition], noise: Noise) -> Iterator[tuple[Condition, Tensor]]:
         """The denoise stage; a chunk that fails leaves no trace, here or in the encode stage."""

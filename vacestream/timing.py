@@ -1,5 +1,6 @@
 """Seconds that each stage of the line takes, measured from outside it."""
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from time import perf_counter
 from typing import TypeVar
@@ -8,11 +9,11 @@ Item = TypeVar("Item")
 
 
 class Timing:
-    """Own time of nested generators: a stage's wait for the one before it is not counted."""
+    """Own time of nested generators, in whatever thread: a wait for the stage before is not counted."""
 
     def __init__(self, settle: Callable[[], None] = lambda: None) -> None:
         self.seconds: dict[str, float] = {}
-        self._inner: list[float] = []
+        self._local = threading.local()
         self._settle = settle
         """Waits for the device before a clock is read."""
 
@@ -20,8 +21,8 @@ class Timing:
         """The same items."""
         iterator = iter(items)
         while True:
-            start = perf_counter()
-            self._inner.append(0.0)
+            inner, start = self._inner(), perf_counter()
+            inner.append(0.0)
             try:
                 item = next(iterator)
             except StopIteration:
@@ -29,10 +30,16 @@ class Timing:
             finally:
                 self._settle()
                 elapsed = perf_counter() - start
-                self.seconds[stage] = self.seconds.get(stage, 0.0) + elapsed - self._inner.pop()
-                if self._inner:
-                    self._inner[-1] += elapsed
+                self.seconds[stage] = self.seconds.get(stage, 0.0) + elapsed - inner.pop()
+                if inner:
+                    inner[-1] += elapsed
             yield item
+
+    def _inner(self) -> list[float]:
+        """Of each stage in work in this thread, the seconds that went into those before it."""
+        if not hasattr(self._local, "inner"):
+            self._local.inner = []
+        return self._local.inner  # type: ignore[no-any-return]
 
     def lap(self) -> dict[str, float]:
         """Seconds by stage since the last lap."""

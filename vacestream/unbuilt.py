@@ -82,17 +82,15 @@ def _changes(recipe: "Recipe") -> "Iterator[Key]":
         yield from (("timeline", i, name) for name in names)
 
 
-def _outputs(recipe: "Recipe") -> "Iterator[Key]":
-    for i, output in enumerate(recipe.output):
-        if output.kind in ("camera", "url"):
-            yield "output", i, "path"
-
-
-def _live_sources(recipe: "Recipe") -> "Iterator[Key]":
+def _live_pictures(recipe: "Recipe") -> "Iterator[Key]":
+    """Pictures that are to come from a device or a stream."""
     from vacestream.footage import named_media
     from vacestream.recipe.values import media_kind
 
-    return (key for key, where in named_media(recipe) if media_kind(where) in ("camera", "screen", "url"))
+    moving = (("input", "path"), "controls", "mask")
+    for key, where in named_media(recipe):
+        if media_kind(where) in ("camera", "screen", "url") and not (key in moving or key[0] in moving):
+            yield key
 
 
 def _vace(recipe: "Recipe") -> "Iterator[Key]":
@@ -118,10 +116,5 @@ UNBUILT = (
     Unbuilt("this change", f"keep `at:` and {', '.join(f'`{key}:`' for key in STEERED)}", _changes),
     Unbuilt("this part of the model", "leave it out", _given("offload")),
     Unbuilt("this choice of the method", "leave it out", _vace),
-    Unbuilt("this kind of output", "write a file such as out.mp4 and convert it", _outputs),
-    Unbuilt(
-        "reading from a device or a stream",
-        "record it to a file first",
-        _live_sources,
-    ),
+    Unbuilt("a picture from a device or a stream", "save it to a file first", _live_pictures),
 )

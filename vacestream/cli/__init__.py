@@ -15,6 +15,7 @@ from vacestream.cli import (
     cache,
     doctor,
     init,
+    live,
     models,
     pipelines,
     plan,
@@ -52,8 +53,9 @@ def _piped(command: Callable[..., None]) -> Callable[..., None]:
 
 
 for _command in (
-    render.render, annotate.annotate, plan.plan, preview.preview, validate.validate, init.init, tasks.tasks,
-    pipelines.pipelines, presets.presets, schema.schema, doctor.doctor, evaluate.eval, bench.bench,
+    render.render, live.live, annotate.annotate, plan.plan, preview.preview, validate.validate, init.init,
+    tasks.tasks, pipelines.pipelines, presets.presets, schema.schema, doctor.doctor, evaluate.eval,
+    bench.bench,
 ):  # fmt: skip
     app.command()(_piped(_command))
 

@@ -3,7 +3,7 @@
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType
@@ -32,6 +32,8 @@ class Stop:
     """What the last chunk took."""
     begun: float = field(default_factory=time.monotonic)
     report: Report = lambda event: None
+    obey: Callable[[], None] = lambda: None
+    """Called when the end is asked for."""
 
     def watch(self, report: Report) -> Report:
         """The same report; raises between two chunks once the end was asked for."""
@@ -73,6 +75,7 @@ def stopping(stop: Stop) -> Iterator[None]:
         if stop.asked:
             raise KeyboardInterrupt
         stop.asked = True
+        stop.obey()
         with suppress(RuntimeError):  # this very stream was being written to
             stop.report(Event("warn", stop.frame, data={"message": _promise(stop)}))
 

@@ -106,14 +106,14 @@ def failed(name: str, error: VacestreamError) -> dict[str, Any]:
     return {"recipe": name, "ok": False, "error": {"code": error.code, "message": str(error)}}
 
 
-def write_envelope(stream: TextIO | None, ends: list[dict[str, Any]]) -> None:
+def write_envelope(stream: TextIO | None, ends: list[dict[str, Any]], command: str = "render") -> None:
     """The last line of --json: how every job ended."""
     if stream is None:
         return
     from vacestream.cli import version
     from vacestream.cli.progress import write_json
 
-    done = {"ok": all(end["ok"] for end in ends), "command": "render", "version": version(), "jobs": ends}
+    done = {"ok": all(end["ok"] for end in ends), "command": command, "version": version(), "jobs": ends}
     write_json(stream, "vacestream.envelope/1", done)
 
 

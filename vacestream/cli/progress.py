@@ -104,6 +104,37 @@ class Lines:
         say(f"{self.name}: {event.frame}{whole} frames, {words}{stages}")
 
 
+def telling(name: str, *, json: TextIO | None, quiet: bool, verbose: bool) -> Report:
+    """The way in which a live run reports: what happens, and how it is doing."""
+    if json is not None:
+        return lambda event: write_json(json, f"vacestream.{event.kind}/1", _flat(name, event))
+    return (lambda event: None) if quiet else Status(name, every=0 if verbose else LINE_SECONDS)
+
+
+@dataclass
+class Status:
+    """How a live line is doing, in a line now and then, or in one that stays where it is on a terminal."""
+
+    name: str
+    every: float
+    told: float = 0.0
+
+    def __call__(self, event: Event) -> None:
+        from vacestream.live.status import words
+
+        if event.kind in ("warn", "error"):
+            say(f"{_word(event)}: {event.data.get('message', '')}")
+        elif event.kind == "done":
+            say(f"{self.name}: {event.frame} frames")
+        elif event.kind == "chunk":
+            now, stays = time.monotonic(), sys.stderr.isatty()
+            if stays:
+                print(f"\r\x1b[K{words(event.data)}", end="", file=sys.stderr, flush=True)
+            elif now - self.told >= self.every:
+                self.told = now
+                say(f"{self.name}: {words(event.data)}")
+
+
 @contextmanager
 def _bar(name: str, verbose: bool) -> Iterator[Report]:
     from rich.console import Console

@@ -22,6 +22,7 @@ from vacestream.errors import RecipeError
 from vacestream.pipelines import PIPELINES
 from vacestream.recipe.base import Model, OneOrMore, Ratio, Scale
 from vacestream.recipe.edits import merged, with_override
+from vacestream.recipe.live import Live
 from vacestream.recipe.masks import Augment, Mask, Reference
 from vacestream.recipe.messages import problems
 from vacestream.recipe.names import unknown_word
@@ -57,8 +58,8 @@ from vacestream.recipe.values import (
 from vacestream.unbuilt import PLANNED
 
 __all__ = [
-    "Augment", "Box", "Change", "Clip", "Control", "Extend", "Input", "Keyframe", "LayoutBox", "Lora", "Mask",
-    "Outpaint", "Output", "Point", "Recipe", "Reference", "Size", "Span", "Steps", "Time", "Vace",
+    "Augment", "Box", "Change", "Clip", "Control", "Extend", "Input", "Keyframe", "LayoutBox", "Live", "Lora",
+    "Mask", "Outpaint", "Output", "Point", "Recipe", "Reference", "Size", "Span", "Steps", "Time", "Vace",
     "json_schema", "load_recipe",
 ]  # fmt: skip
 
@@ -173,6 +174,8 @@ class Recipe(Model):
     """auto, cpu, cuda, cuda:1 or mps."""
     vace: Vace = Vace()
     """The method's own choices."""
+    live: Live = Live()
+    """How it keeps pace where it is made in real time."""
     expect: str | None = None
     """The task you mean, such as `R2V + depth`: checked against what is inferred, changes nothing."""
 

@@ -41,5 +41,6 @@ class Output(Model):
 
     @property
     def kind(self) -> str:
-        """file, camera, url or stdin."""
-        return "file" if self.path is None else media_kind(self.path)
+        """file, camera, url, stdin, or playlist: an .m3u8 that is written anew as it grows."""
+        kind = "file" if self.path is None else media_kind(self.path)
+        return "playlist" if kind == "file" and (self.path or "").endswith(".m3u8") else kind
