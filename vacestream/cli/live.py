@@ -18,7 +18,7 @@ from vacestream.cli.options import (
     summary,
 )
 from vacestream.cli.options import load as load_all
-from vacestream.errors import RecipeError, StoppedError, VacestreamError
+from vacestream.errors import StoppedError, VacestreamError
 
 if TYPE_CHECKING:
     from vacestream.plan import Plan
@@ -43,7 +43,7 @@ def live(
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Run a recipe in real time, from cameras, screens and streams to cameras, streams and files."""
+    """Run recipes in real time; the others are scenes that the stream can turn to."""
     from vacestream.cli.jobs import failed, write_envelope
     from vacestream.plan import make_plan
     from vacestream.targets import refuse_absent_folders, refuse_existing
@@ -53,29 +53,27 @@ def live(
     sets = [*(sets or []), *(f"{key}={value}" for key, value in given.items() if value is not None)]
     name = ""
     try:
-        if len(recipes) > 1:
-            raise RecipeError(f"{recipes[1]}: live runs one recipe; name the others later")
-        plan = make_plan(load_all(recipes, input_, output, sets)[0], way="live")
-        name = plan.recipe.name
+        plans = [make_plan(recipe, way="live") for recipe in load_all(recipes, input_, output, sets)]
+        plan, name = plans[0], plans[0].recipe.name
         refuse_absent_folders(plan.outputs)
         if not yes:
             refuse_existing(target for target in plan.outputs if target.output.kind == "file")
         if stream and any(target.path == "-" for target in plan.outputs):
             stream = sys.stderr
-        _run(plan, stream, quiet=quiet, verbose=verbose)
+        _run(plans, stream, quiet=quiet, verbose=verbose)
     except VacestreamError as error:
         write_envelope(stream, [failed(name, error)], "live")
         raise
     write_envelope(stream, [{"recipe": name, "ok": True}], "live")
 
 
-def _run(plan: "Plan", stream: TextIO | None, *, quiet: bool, verbose: bool) -> None:
+def _run(plans: "list[Plan]", stream: TextIO | None, *, quiet: bool, verbose: bool) -> None:
     """The outputs open first, so that none is dark while the model is loaded."""
     from vacestream.cli.progress import telling
     from vacestream.events import Event
     from vacestream.live.outputs import Doors
 
-    flag = Flag()
+    plan, flag = plans[0], Flag()
     stop = Stop(keeps=False, obey=flag.set)
     tell = telling(plan.recipe.name, json=stream, quiet=quiet, verbose=verbose)
 
@@ -88,8 +86,10 @@ def _run(plan: "Plan", stream: TextIO | None, *, quiet: bool, verbose: bool) -> 
         say(summary(plan))
     with stopping(stop), Doors(plan) as doors:
         doors.say("starting")
+        from vacestream.live.desk import Desk
         from vacestream.live.line import live
 
-        live(plan, doors, report=report, stop=flag)
+        with Desk(plans) as desk:
+            live(desk, doors, report=report, stop=flag)
     if stop.asked:
         raise StoppedError(f"stopped after {stop.frame} frames; what was written is complete")

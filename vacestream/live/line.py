@@ -6,16 +6,16 @@ from threading import Event as Flag
 from time import monotonic
 from typing import Any
 
-from vacestream.condition import Steering, make_vcus
+from vacestream.condition import make_vcus
 from vacestream.events import Event, Report, warnings_reported
 from vacestream.inputs import open_start
+from vacestream.live.desk import Desk
 from vacestream.live.outputs import Doors
 from vacestream.live.overlap import ahead
 from vacestream.live.pace import Pace
 from vacestream.live.status import Rate
 from vacestream.loading import load_stream
-from vacestream.passes import open_passes, steering
-from vacestream.plan import Plan
+from vacestream.passes import open_passes
 from vacestream.room import memory_told
 from vacestream.stream import Stream
 from vacestream.timeline import Chunk
@@ -24,9 +24,9 @@ from vacestream.vcu import VCU
 from vacestream.ways import keeps_time
 
 
-def live(plan: Plan, doors: Doors, *, report: Report, stop: Flag) -> None:
-    """Make a video in real time until its source ends, or `stop` is set and what is on its way is shown."""
-    assert plan.fps is not None
+def live(desk: Desk, doors: Doors, *, report: Report, stop: Flag) -> None:
+    """Make a video in real time until its source ends or it is told to stop; what is on its way is shown."""
+    plan = desk.plan
     with ExitStack() as stack:
         stack.enter_context(warnings_reported(report))
         stack.enter_context(memory_told(plan))
@@ -34,41 +34,36 @@ def live(plan: Plan, doors: Doors, *, report: Report, stop: Flag) -> None:
         stream = load_stream(plan)
         stream.by_latent = True
         doors.say("waiting for the input")
-        line = Line(plan, stream, doors, report, stop)
+        line = Line(desk, stream, doors, report, stop)
         line.run(stack)
     report(Event("done", line.frame, line.chunk, {"outputs": [door.name for door in doors.doors]}))
 
 
 class Line:
-    """One stream of frames from its sources to the outputs."""
+    """One stream of frames from its sources to the outputs, steered from a desk."""
 
-    def __init__(self, plan: Plan, stream: Stream, doors: Doors, report: Report, stop: Flag) -> None:
-        self.plan, self.stream, self.doors, self.report = plan, stream, doors, report
+    def __init__(self, desk: Desk, stream: Stream, doors: Doors, report: Report, stop: Flag) -> None:
+        self.desk, self.stream, self.doors, self.report = desk, stream, doors, report
         self.frame = self.chunk = 0
-        assert plan.fps is not None
-        self._fps = plan.fps
-        self._pace = Pace(plan.fps, stop)
+        assert desk.plan.fps is not None
+        self._fps = desk.plan.fps
+        self._pace = Pace(self._fps, stop)
         self._broken = Flag()
         """Set when nothing more is wanted of any stage."""
         self._timing, self._rate = Timing(), Rate()
         self._taken: dict[int, float] = {}
         """By chunk: when the first of its frames was seen."""
-        self._told: dict[int, Steering] = {}
+        self._start = 0
+        """The first frame of the chunk that is given out."""
 
     def run(self, stack: ExitStack) -> None:
         """From the first chunk to the last."""
-        plan = self.plan
+        desk, plan = self.desk, self.desk.plan
         assert plan.size is not None
-        passes, start = open_passes(plan, stack), open_start(plan, stack)
+        passes, start = open_passes(plan, stack, desk.regions), open_start(plan, stack)
         stack.callback(self._broken.set)
-        steer = steering(plan)
-
-        def at(chunk: Chunk) -> Steering:
-            self._told[chunk.index] = told = steer(chunk)
-            return told
-
-        chunks = self._pace.watch(plan.chunks(), waits=not keeps_time(plan.recipe))
-        vcus = make_vcus(chunks, passes, at, plan.size, mask_time=plan.mask_time, source=start)
+        chunks = self._pace.watch(desk.chunks(), waits=not keeps_time(plan.recipe))
+        vcus = make_vcus(chunks, passes, desk.at, plan.size, mask_time=plan.mask_time, source=start)
         self.report(Event("start", data={"num_frames": plan.num_frames, "task": plan.task}))
         for chunk, frames in self.stream(self._watch("condition", self._seen(vcus)), self._watch):
             self._give(chunk, frames)
@@ -90,6 +85,7 @@ class Line:
     def _give(self, chunk: Chunk, frames: Any) -> None:
         """Frames of one latent to the outputs; with the last of a chunk, room for another."""
         at = self.frame - self._start
+        frames = self.desk.shown(chunk, frames)
         self.doors.write(frames, self._fps, self._taken[chunk.index] + at / float(self._fps))
         self.frame += len(frames)
         if at + len(frames) < chunk.num_wanted:
@@ -98,12 +94,9 @@ class Line:
         self.chunk += 1
         self._pace.done()
         del self._taken[chunk.index]
-        self.report(Event("chunk", self.frame, self.chunk, self._status(self._told.pop(chunk.index), chunk)))
+        status = {"fps": self._rate.add(chunk.num_wanted), "chunk": self.chunk, **self.doors.status()}
+        self.desk.status(status)
+        self.report(Event("chunk", self.frame, self.chunk, {**self.desk.state(), **status, **self._lap()}))
 
-    _start = 0
-    """The first frame of the chunk that is given out."""
-
-    def _status(self, told: Steering, chunk: Chunk) -> dict[str, Any]:
-        fps = self._rate.add(chunk.num_wanted)
-        facts = {"fps": fps, "prompt": told.prompt, "frame": self.frame, "chunk": self.chunk}
-        return {**facts, **self.doors.status(), "seconds": self._timing.lap()}
+    def _lap(self) -> dict[str, Any]:
+        return {"seconds": {stage: round(value, 4) for stage, value in self._timing.lap().items()}}
