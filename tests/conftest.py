@@ -1,4 +1,4 @@
-"""Tests have a cache of their own, and leave the user's alone."""
+"""Tests have a cache of their own, and leave the user's alone; nets that several of them use."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +13,16 @@ def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("VACESTREAM_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.delenv("VACESTREAM_CACHE_LIMIT", raising=False)
         yield
+
+
+@pytest.fixture(scope="session")
+def finders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with nets that find and follow things."""
+    from tests.shelf import write_finders
+
+    folder = tmp_path_factory.mktemp("finders")
+    write_finders(folder)
+    return folder
 
 
 @pytest.fixture(autouse=True)

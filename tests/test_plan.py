@@ -178,10 +178,8 @@ def test_judging_the_text_alone_opens_nothing_and_leaves_unknown_what_files_deci
 
 
 def test_what_is_not_built_is_refused_in_one_sentence_and_noted_when_only_the_text_is_judged() -> None:
-    text = "prompt: x\nlength: 4s\nreferences: {image: photo.png, mode: face}"
-    with pytest.raises(
-        RecipeError, match=r"r\.yaml:3: references\.0\.mode: .* understood but not built yet; bring a"
-    ):
+    text = "prompt: x\nlength: 4s\npipeline: framepack"
+    with pytest.raises(RecipeError, match=r"r\.yaml:3: pipeline: .* understood but not built yet; .* write"):
         plan(text)
     assert len(plan(text, media=False).notes) == 1
 

@@ -14,7 +14,7 @@ length: 4s
 size: 64x96
 fit: letterbox
 fps: 12
-references: [sprites:4, {image: a.png, scale: 0.5}]
+references: [sprites:4, {image: a.png, scale: 0.5}, {image: a.png, mode: salient, fit: crop}]
 controls:
   - depth
   - {signal: pose, scale: 0.5, steps: 1..2, frames: 0..9}
@@ -40,7 +40,6 @@ vace: {commit_hints: false, precision: whole}
 
 ASKING = {
     "pipeline": "pipeline: framepack",
-    "references.0.mode": "references: {image: a.png, mode: salient}",
     "mask.time": "mask: {mask: a.png, time: nearest}",
     "timeline.0.vace": "timeline: {at: 2s, vace: {commit_hints: false}}",
     "offload": "offload: model",

@@ -54,10 +54,13 @@ def make_job(name: str, where: str, output: str | None, settings: Mapping[str, s
         row = row.chosen(parameters)
         load(row)
     kind = kind_of(where)
-    files = _files(row, where, output, kind == "still" and row.group != "extension")
+    pictured = row.group == "reference"
+    files = _files(row, where, output, pictured or (kind == "still" and row.group != "extension"))
     for path in files.values():
         sink_kind(path)
-    if kind == "free" and getattr(parameters, "end", None) is None:
+    if pictured and kind not in ("still", "free"):
+        raise InputError(f"{where}: is no picture; name one, such as a frame that was saved")
+    if kind == "free" and not pictured and getattr(parameters, "end", None) is None:
         remedy = "add --set end=4s" if "end" in type(parameters).model_fields else "name a file"
         raise RecipeError(f"{where}: has no end; {remedy}")
     return Job(row, where, files, parameters, exact)
@@ -105,6 +108,7 @@ def _open(job: Job, stack: ExitStack) -> dict[str, Any]:
     from vacestream.annotators.kept import Taken, kept
     from vacestream.annotators.stream import Annotated
     from vacestream.annotators.view import View, at_rate
+    from vacestream.media.compose import still
     from vacestream.media.contracts import Source
     from vacestream.media.info import as_fraction
     from vacestream.media.probe import probe
@@ -118,6 +122,12 @@ def _open(job: Job, stack: ExitStack) -> dict[str, Any]:
     stack.callback(source.close)
     if job.exact:
         return {"frames": source}
+    if job.row.group == "reference":
+        try:
+            part = load(job.row)(source.read(1)[0], **arguments(job.row, job.parameters))
+        except InputError as error:
+            raise InputError(f"{job.where}: {error}") from error
+        return {"frames": still(part, source.fps, 1)}
     if job.row.group not in ("control", "mask"):
         streams: dict[str, Any] = load(job.row)(source, **arguments(job.row, job.parameters))
         for stream in streams.values():
@@ -158,7 +168,7 @@ def _files(row: Row, where: str, output: str | None, still: bool) -> dict[str, s
     path = f"{_stem(where)}.{what}{'.png' if still else '.mkv'}"
     if output is not None:
         path = f"{output}{path}" if output.endswith("/") else output
-    if row.group in ("control", "mask"):
+    if row.group in ("control", "mask", "reference"):
         return {"mask" if row.group == "mask" else "frames": path}
     if path == "-":
         raise RecipeError(f"-: {row.name} makes two videos, frames and mask; name a file")

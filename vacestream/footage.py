@@ -39,7 +39,7 @@ def look_at(recipe: Recipe) -> Footage:
             infos[key] = probe(where)
         except InputError as error:
             raise InputError(str(recipe.error(key, str(error)))) from error
-        if key[0] == "references" and infos[key].num_frames != 1:
+        if "references" in key and infos[key].num_frames != 1:
             raise InputError(str(recipe.error(key, f"{where} is a video; name one picture")))
     return Footage(infos)
 
@@ -56,7 +56,9 @@ def named_media(recipe: Recipe) -> list[tuple[Key, str]]:
     for i, change in enumerate(recipe.timeline):
         key: Key = ("timeline", i)
         named += [
-            ((*key, "references", j, "image"), one.image) for j, one in enumerate(change.references or ())
+            ((*key, "references", j, name), getattr(one, name))
+            for j, one in enumerate(change.references or ())
+            for name in ("image", "mask")
         ]
         for j, one in enumerate(change.controls or ()):
             named += [((*key, "controls", j, "from"), one.from_), ((*key, "controls", j, "video"), one.video)]

@@ -4,18 +4,22 @@ from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 from torch import Tensor
 
+from vacestream.annotators import arguments, load
+from vacestream.annotators.options import asked_picture
 from vacestream.errors import InputError
 from vacestream.frames import to_pixels
 from vacestream.media.compose import GRAY, Placed
-from vacestream.media.fit import letterbox_on_white
+from vacestream.media.fit import Fit, letterbox_on_white, place
 from vacestream.media.images import read_image
 from vacestream.media.probe import probe
 from vacestream.media.sources import Source, open_source
 from vacestream.plan import Plan
-from vacestream.recipe import Time
+from vacestream.recipe import Reference, Time
 from vacestream.recipe.values import media_kind
+from vacestream.references import placed_references
 
 
 def open_input(plan: Plan, stack: ExitStack) -> Source:
@@ -55,16 +59,37 @@ def refuse_early_end(plan: Plan, num_frames: int) -> None:
         raise InputError(str(plan.recipe.error(("input",), what)))
 
 
-def load_reference(where: str, size: tuple[int, int]) -> Tensor:
-    """A picture whole, on white [3 H W]; sprites:SEED is the upright sprite of that clip."""
-    kind, _, seed = where.partition(":")
-    if kind == "sprites":
+def load_reference(where: str, size: tuple[int, int], fit: Fit = "letterbox") -> Tensor:
+    """A picture [3 H W], whole on white or filling it; sprites:SEED is the upright sprite of that clip."""
+    if media_kind(where) == "sprites":
         from vacestream.sprites.source import reference
 
-        picture = reference(int(seed), size)
-    else:
-        picture = letterbox_on_white(read_image(Path(where)), size)
-    return to_pixels(picture[None])[0]
+        return to_pixels(reference(int(where.partition(":")[2]), size)[None])[0]
+    return _fitted(read_image(Path(where)), size, fit)
+
+
+def prepare_reference(plan: Plan, reference: Reference) -> Tensor:
+    """What a recipe means by a reference [3 H W]; ModelError for a missing net, InputError for no find."""
+    assert plan.size is not None
+    if reference.mode == "plain":
+        return load_reference(reference.image, plan.size, reference.fit)
+    row, asked = asked_picture(reference)
+    cut_out = load(row)
+    sprites = media_kind(reference.image) == "sprites"
+    try:
+        clip = open_source(reference.image, size=plan.size if sprites else None)
+        part = cut_out(clip.read(1)[0], **arguments(row, asked), seed=plan.seed, device=plan.device)
+    except InputError as error:
+        known = (key for key, one in placed_references(plan.recipe) if one.image == reference.image)
+        key = next(known, ("references",))
+        raise InputError(str(plan.recipe.error(key, f"{reference.image}: {error}"))) from error
+    return _fitted(part, plan.size, reference.fit)
+
+
+def _fitted(picture: np.ndarray, size: tuple[int, int], fit: Fit) -> Tensor:
+    cropped = fit == "crop"
+    placed = place(picture.shape[:2], size).apply(picture) if cropped else letterbox_on_white(picture, size)
+    return to_pixels(np.array(placed)[None])[0]
 
 
 def open_file(

@@ -3,13 +3,11 @@
 from collections.abc import Iterator
 
 from vacestream.recipe import Recipe
+from vacestream.references import placed_references
 from vacestream.weights import CONTEXT, EMBEDDED, SMALL_VAES, Part, model
 
 CONTEXT_KEYS = ("references", "controls", "mask", "outpaint", "extend")
 """Keys of a recipe that act through VACE's blocks."""
-
-_CUT_OUT = {"face": "image_face", "salient": "image_salient"}
-"""Modes of a reference whose task has another name."""
 
 
 def parts_left_out(recipe: Recipe) -> tuple[str, ...]:
@@ -45,17 +43,16 @@ def parts_needed(recipe: Recipe) -> dict[tuple[str, str], Part]:
 
 def _nets(recipe: Recipe) -> Iterator[str]:
     """Annotators' nets, in the order in which the recipe asks for them."""
-    from vacestream.annotators import TASKS
-    from vacestream.annotators.options import asked, asked_region
+    from vacestream.annotators.options import asked, asked_picture, asked_region
+    from vacestream.changes import streams
     from vacestream.signals import maker
 
-    for control in recipe.controls:
+    for control in streams(recipe):
         if maker(recipe, control).kind == "annotated":
             found = asked_region(control.track) if control.track else asked(control)
             yield from found[0].weights
     for mask in (recipe.mask, *(change.mask for change in recipe.timeline)):
         if mask:
             yield from asked_region(mask)[0].weights
-    for mode in (_CUT_OUT.get(reference.mode, reference.mode) for reference in recipe.references):
-        if mode in TASKS:
-            yield from TASKS[mode].weights
+    for _, reference in placed_references(recipe):
+        yield from asked_picture(reference)[0].weights

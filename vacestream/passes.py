@@ -6,6 +6,8 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 
+from torch import Tensor
+
 from vacestream.ahead import anchors_ahead
 from vacestream.annotators import annotator, make
 from vacestream.annotators.kept import Taken, kept
@@ -14,14 +16,14 @@ from vacestream.annotators.outline import Outline
 from vacestream.annotators.stream import Annotated
 from vacestream.changes import Told, plain, streams
 from vacestream.condition import Pass, Steering
-from vacestream.inputs import framed, load_reference, open_file, open_footage
+from vacestream.inputs import framed, open_file, open_footage, prepare_reference
 from vacestream.kept import Regions, open_kept, open_regions
 from vacestream.media import compose
 from vacestream.media.compose import GRAY, WHITE, Padded
 from vacestream.media.contracts import Source
 from vacestream.moments import frame_at
 from vacestream.plan import Plan
-from vacestream.recipe import Control, Span
+from vacestream.recipe import Control, Reference, Span
 from vacestream.regions import open_region, view_of
 from vacestream.signals import maker
 from vacestream.timeline import Chunk
@@ -72,16 +74,21 @@ def steering(plan: Plan) -> Callable[[Chunk], Steering]:
 
 def teller(plan: Plan) -> Callable[[Told], Steering]:
     """What holds -> what chunks are told of it; a picture that is named again is the same tensor."""
-    assert plan.size is not None
-    size = plan.size
     strength = 1.0 if plan.recipe.strength is None else plan.recipe.strength
     negative = plan.recipe.negative_prompt or ""
-    load = lru_cache(MAX_PICTURES)(lambda where: load_reference(where, size))
+
+    @lru_cache(MAX_PICTURES)
+    def prepared(said: str) -> Tensor:
+        return prepare_reference(plan, Reference.model_validate_json(said))
+
+    def prepare(reference: Reference) -> Tensor:
+        """However its scale changes, it is one picture."""
+        return prepared(reference.model_copy(update={"scale": 1.0}).model_dump_json(exclude_defaults=True))
 
     def tell(told: Told) -> Steering:
         return Steering(
             told.prompt,
-            tuple(load(reference.image) for reference in told.references),
+            tuple(prepare(reference) for reference in told.references),
             told.context_scale,
             strength,
             negative,

@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal
 
 from vacestream.anchors import Anchor, anchors
-from vacestream.annotators.options import asked_region
+from vacestream.annotators.options import asked_picture, asked_region
 from vacestream.calls import calls
 from vacestream.changes import Told, streams, told
 from vacestream.encodings import refuse_unopened
@@ -20,6 +20,7 @@ from vacestream.needs import refuse_foreign_vae
 from vacestream.pipelines import PIPELINES, PipelineSpec
 from vacestream.recipe import Recipe, Time
 from vacestream.recipe.values import SIDE, is_still, media_kind
+from vacestream.references import placed_references
 from vacestream.sampling import as_asked, as_long
 from vacestream.signals import maker
 from vacestream.sizes import default_size, fitted_size
@@ -99,6 +100,12 @@ class Plan:
         return tuple((control.signal, maker(self.recipe, control).words) for control in streams(self.recipe))
 
     @property
+    def reference_makers(self) -> tuple[tuple[str, str], ...]:
+        """Each picture that something is cut out of: how, and what does it."""
+        cut = [one for _, one in placed_references(self.recipe) if one.mode != "plain"]
+        return tuple((one.image, f"{one.mode}: {asked_picture(one)[0].model}") for one in cut)
+
+    @property
     def region_maker(self) -> str | None:
         """How the region of `mask` is found, and what finds it."""
         mask = self.recipe.mask
@@ -140,6 +147,7 @@ class Plan:
             "signals": [{"signal": signal, "made_by": words} for signal, words in self.makers],
             "switches": [asdict(switch) for switch in self.switches],
             "mask": self.region_maker,
+            "references": [{"image": image, "made_by": words} for image, words in self.reference_makers],
             "anchors": [
                 {"name": one.name, "where": one.where, "start": one.start, "stop": one.stop}
                 for one in self.anchors

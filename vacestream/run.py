@@ -31,14 +31,13 @@ def render(
     with ExitStack() as stack:
         stack.enter_context(warnings_reported(record))
         stack.enter_context(memory_told(plan))
-        passes = open_passes(plan, stack)
+        passes, steer = open_passes(plan, stack), steering(plan)
         stream = load_stream(plan, weights)
         keeper = stack.enter_context(Keeper(plan, stream, record, unfinished))
         outputs = stack.enter_context(Outputs(plan))
         timing, start = Timing(), open_start(plan, stack)
-        steer, mask_time = steering(plan), plan.mask_time
         vcus = outputs.watch(
-            make_vcus(plan.chunks(), passes, steer, plan.size, mask_time=mask_time, source=start)
+            make_vcus(plan.chunks(), passes, steer, plan.size, mask_time=plan.mask_time, source=start)
         )
         keeper.replay(vcus, outputs)
         for _, frames in keeper.watch(stream(timing.watch("condition", vcus), timing.watch)):

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vacestream.pipelines import WAN_1_3B, WAN_14B, PipelineSpec
-from vacestream.references import placed_references
 
 if TYPE_CHECKING:
     from vacestream.recipe import Mask, Recipe
@@ -57,10 +56,6 @@ def _given(*names: str) -> "Callable[[Recipe], Iterator[Key]]":
     return found
 
 
-def _cut_out(recipe: "Recipe") -> "Iterator[Key]":
-    return ((*key, "mode") for key, one in placed_references(recipe) if one.mode != "plain")
-
-
 def _regions(recipe: "Recipe") -> "Iterator[Key]":
     """Masks, those of the timeline too."""
     if recipe.mask:
@@ -107,7 +102,6 @@ UNBUILT = (
         "write `pipeline: longlive-1.3b`, or leave it out to use the embedded model",
         lambda recipe: (("pipeline",) for _ in range(recipe.pipeline in PLANNED)),
     ),
-    Unbuilt("cutting a reference out", "bring a picture on white, as it is", _cut_out),
     Unbuilt(
         "this choice of frames",
         "leave it out, or write `time: group` or `union`",

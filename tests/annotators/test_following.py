@@ -1,7 +1,5 @@
 """What is found and followed with nets: the true classes with random weights, and a hand-made ONNX file."""
 
-import json
-import struct
 import warnings
 from collections.abc import Iterator
 from fractions import Fraction
@@ -27,112 +25,19 @@ from vacestream.weights import ANNOTATORS
 
 SIZE, LENGTH = (48, 64), 5
 VIEW = View(at_rate(Fraction(16)), num_frames=LENGTH)
-TINY_SAM = {
-    "vision_config": {
-        "model_type": "sam2_vision_model", "backbone_channel_list": [64, 32, 16, 8], "fpn_hidden_size": 128,
-        "backbone_feature_sizes": [[32, 32], [16, 16], [8, 8]],
-        "backbone_config": {
-            "model_type": "sam2_hiera_det_model", "hidden_size": 8, "image_size": [128, 128],
-            "embed_dim_per_stage": [8, 16, 32, 64], "blocks_per_stage": [1, 2, 2, 1],
-            "num_attention_heads_per_stage": [1, 1, 2, 2], "window_size_per_stage": [8, 4, 4, 4],
-            "global_attention_blocks": [2], "window_positional_embedding_background_size": [7, 7],
-        },
-    },
-    "prompt_encoder_config": {"hidden_size": 128, "image_size": 128, "patch_size": 16},
-    "mask_decoder_config": {
-        "hidden_size": 128, "num_hidden_layers": 1, "num_attention_heads": 2, "mlp_dim": 64,
-        "iou_head_hidden_dim": 32,
-    },
-    "image_size": 128, "memory_attention_hidden_size": 128, "memory_attention_num_layers": 1,
-    "memory_attention_feed_forward_hidden_size": 64, "memory_attention_rope_feat_sizes": [8, 8],
-    "memory_encoder_hidden_size": 128, "mask_downsampler_embed_dim": 128, "memory_fuser_embed_dim": 128,
-    "memory_fuser_intermediate_dim": 64,
-}  # fmt: skip
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", "a", "red", "dog"]
-TINY_DINO = {
-    "backbone_config": {
-        "model_type": "swin", "embed_dim": 16, "depths": [1, 1, 1, 1], "num_heads": [1, 2, 2, 2],
-        "window_size": 2, "image_size": 64, "out_indices": [2, 3, 4],
-    },
-    "text_config": {
-        "model_type": "bert", "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
-        "intermediate_size": 32, "vocab_size": len(WORDS),
-    },
-    "d_model": 32, "num_queries": 9, "encoder_layers": 1, "decoder_layers": 2, "encoder_attention_heads": 2,
-    "decoder_attention_heads": 2, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32,
-}  # fmt: skip
-
-
-def field(number: int, value: bytes | int | str) -> bytes:
-    """One field of a protocol buffer."""
-    if isinstance(value, int):
-        return bytes([number << 3, value])
-    data = value.encode() if isinstance(value, str) else value
-    length = b""
-    count = len(data)
-    while True:
-        length += bytes([count & 127 | (128 if count > 127 else 0)])
-        count >>= 7
-        if not count:
-            return bytes([number << 3 | 2]) + length + data
-
-
-def onnx_of_red() -> bytes:
-    """An ONNX file: how red each pixel is, [1 3 320 320] -> [1 1 320 320]."""
-
-    def tensor_of(name: str, channels: int) -> bytes:
-        sides = b"".join(field(1, b"\x08" + varint(side)) for side in (1, channels, 320, 320))
-        return field(1, name) + field(2, field(1, field(1, 1) + field(2, sides)))
-
-    def varint(value: int) -> bytes:
-        return bytes([value & 127 | 128, value >> 7]) if value > 127 else bytes([value])
-
-    weight = b"".join(field(1, side) for side in (1, 3, 1, 1)) + field(2, 1) + field(8, "w")
-    weight += field(9, struct.pack("<3f", 1, -0.5, -0.5))
-    kernel = field(1, "kernel_shape") + field(8, 1) + field(8, 1) + b"\xa0\x01\x07"
-    node = field(1, "x") + field(1, "w") + field(2, "y") + field(4, "Conv") + field(5, kernel)
-    graph = field(1, node) + field(2, "g") + field(5, weight)
-    graph += field(11, tensor_of("x", 3)) + field(12, tensor_of("y", 1))
-    return field(1, 8) + field(7, graph) + field(8, field(1, "") + field(2, 13))
-
-
-def tokenizer(path: Path) -> None:
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-
-    made = Tokenizer(models.WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token="[UNK]"))
-    made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    made.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
-    made.save(str(path))
 
 
 @pytest.fixture(scope="module", autouse=True)
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with random weights of every net."""
-    from transformers import (
-        GroundingDinoConfig,
-        GroundingDinoForObjectDetection,
-        Sam2VideoConfig,
-        Sam2VideoModel,
-    )
-
-    folder = tmp_path_factory.mktemp("models")
-    torch.manual_seed(0)
-    for repo, net, config in (
-        ("sam2.1-hiera-large", Sam2VideoModel(Sam2VideoConfig(**TINY_SAM)), TINY_SAM),
-        ("grounding-dino-tiny", GroundingDinoForObjectDetection(GroundingDinoConfig(**TINY_DINO)), TINY_DINO),
-    ):
-        (folder / repo).mkdir()
-        net.save_pretrained(folder / repo)
-        (folder / repo / "config.json").write_text(json.dumps(config))
-    tokenizer(folder / "grounding-dino-tiny" / "tokenizer.json")
-    (folder / "u2net.onnx").write_bytes(onnx_of_red())
+def shelf(finders: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A folder with random weights of every net, and another with a mask."""
+    folder = tmp_path_factory.mktemp("here")
     mask = np.zeros((*SIZE, 3), np.uint8)
     mask[10:14, 20:26] = mask[30:36, 40:44] = 255
     write_image(folder / "mask.png", mask)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VACESTREAM_MODELS", str(folder))
+        patch.setenv("VACESTREAM_MODELS", str(finders))
         patch.chdir(folder)
-        yield folder
+        yield
 
 
 @pytest.fixture(scope="module")

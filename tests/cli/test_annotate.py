@@ -113,7 +113,6 @@ def test_a_picture_gives_a_picture(run: Run, tmp_path: Path) -> None:
         ("grey", "did you mean 'gray'?"),
         ("inpainting_bbox", "write 'bbox'"),
         ("swap_anything", "ask for it in a recipe: references, mask"),
-        ("image_reference", "ask for it in a recipe: references: FILE"),
     ],
 )
 def test_a_task_that_is_none_is_answered_with_what_to_write(

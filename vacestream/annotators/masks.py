@@ -22,14 +22,14 @@ class StaticMask:
     lead = 1
 
     def __init__(self, *, mask: str, invert: bool = False) -> None:
-        self._picture, self._invert = read_image(Path(mask)), invert
+        self._mask, self._invert = mask, invert
+        self._white: np.ndarray | None = None
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """[T H W 3] -> [T H W 3]."""
-        size = (frames.shape[1], frames.shape[2])
-        picture = place(self._picture.shape[:2], size).apply(self._picture)
-        white = (picture.mean(axis=-1) > HALF) != self._invert
-        return _every(white, len(frames))
+        if self._white is None:
+            self._white = white_at(self._mask, 0, (frames.shape[1], frames.shape[2])) != self._invert
+        return _every(self._white, len(frames))
 
 
 class BoxMask:
@@ -55,7 +55,7 @@ def filled(boxes: Sequence[Box], view: View, size: tuple[int, int]) -> np.ndarra
     return inside
 
 
-def white_at(where: str, frame: int, size: tuple[int, int], fit: Fit) -> np.ndarray:
+def white_at(where: str, frame: int, size: tuple[int, int], fit: Fit = "crop") -> np.ndarray:
     """[H W] bool: a picture placed as the footage is, or what the sprites of a clip cover at a frame."""
     if where.startswith("sprites:"):
         source = open_source(where, size=size, start=frame / IMAGE_FPS, signal="mask")

@@ -13,7 +13,7 @@ Group = Literal["control", "mask", "outpainting", "extension", "reference", "com
 
 @dataclass(frozen=True)
 class Choice:
-    """Another maker of a task's signal, which its parameter `net` names."""
+    """Another maker of a task's signal, which its parameters name."""
 
     model: str
     """What makes it, as `plan` says it."""
@@ -47,7 +47,9 @@ class Row:
     """Nets that it needs, by their names in the table of model files."""
     packages: tuple[str, ...] = ()
     choices: dict[str, Choice] = field(default_factory=dict)
-    """What else can make it, by its parameter `net`."""
+    """What else can make it, by what its parameters name."""
+    chooser: str = "net"
+    """What of its parameters names a choice."""
     ignored: tuple[str, ...] = ()
     """Parameters that mean nothing to what makes it."""
     viewed: bool = False
@@ -64,8 +66,8 @@ class Row:
         return bool(self.place) or self.composed
 
     def chosen(self, parameters: Model) -> "Row":
-        """The row of what the parameter `net` names, which is this one where it names nothing else."""
-        choice = self.choices.get(getattr(parameters, "net", ""))
+        """The row of the choice that parameters name, which is this one where they name no other."""
+        choice = self.choices.get(getattr(parameters, self.chooser, ""))
         if choice is None:
             return self
         same = ("model", "place", "weights", "packages", "fixed", "ignored")

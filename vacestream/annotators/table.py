@@ -1,9 +1,10 @@
-"""Every task that VACE names, a row each; rows without a place are understood and not built yet."""
+"""Every task that VACE names, a row each."""
 
 from dataclasses import replace
 
 from vacestream.annotators import parameters as of
-from vacestream.annotators.rows import Choice, Group, Row
+from vacestream.annotators.picture_parameters import Part, SalientPart, Subject
+from vacestream.annotators.rows import Choice, Row
 from vacestream.recipe.base import Model
 
 _VIDEO, _PICTURE, _CLIP = "a video or picture", "a picture", "a video"
@@ -15,12 +16,6 @@ _TRACKER = "OpenCV flow and GrabCut (without weights, not SAM2)"
 def _control(name: str, summary: str, model: str, place: str, parameters: type[Model]) -> Row:
     recipe = f"controls: {name}"
     return Row(name, "control", summary, model, _VIDEO, place, parameters, packages=_CV, recipe=recipe)
-
-
-def _later(
-    name: str, group: Group, summary: str, model: str, recipe: str, *weights: str, inputs: str = _VIDEO
-) -> Row:
-    return Row(name, group, summary, model, inputs, parameters=of.Footage, weights=weights, recipe=recipe)
 
 
 _NEAR = "inverse depth, near is bright"
@@ -139,13 +134,23 @@ _OUTPAINTING = (
         recipe="outpaint: {left: 0.25, right: 0.25, inner: true}"),
 )  # fmt: skip
 
+_CUT = {
+    row.name: Choice(way.model, "subject:cut_out", way.weights, way.packages)
+    for row in _MASKS
+    for way in (row.choices.get("sam2", row),)
+}
+_CUT["face"] = Choice("YuNet", "subject:cut_out", ("yunet",), _CV)
+_CUT["grabcut"] = Choice("GrabCut (without weights, not SAM2)", "subject:cut_out", packages=_CV)
 _REFERENCES = (
-    Row("image_reference", "reference", "the picture as it is, whole, on white", "the picture as given",
-        _PICTURE, recipe="references: FILE", composed=True),
-    _later("image_face", "reference", "the face, cut out", "YuNet", "references: {image: FILE, mode: face}",
-           "yunet", inputs=_PICTURE),
-    _later("image_salient", "reference", "what stands out on white, cut out", "U2Net",
-           "references: {image: FILE, mode: salient}", "u2net", inputs=_PICTURE),
+    Row("image_reference", "reference", "the picture, or a part of it cut out on white",
+        "the picture as given", _PICTURE, "subject:cut_out", Subject, choices=_CUT, chooser="maker",
+        recipe="references: {image: FILE, mode: ...}"),
+    Row("image_face", "reference", "the face, cut out with what is behind it", "YuNet", _PICTURE,
+        "subject:cut_out", Part, fixed={"mode": "face"}, weights=("yunet",), packages=_CV,
+        recipe="references: {image: FILE, mode: face}"),
+    Row("image_salient", "reference", "what stands out, cut out on white", "U2Net", _PICTURE,
+        "subject:cut_out", SalientPart, fixed={"mode": "salient"}, weights=("u2net",), packages=_CV,
+        recipe="references: {image: FILE, mode: salient}"),
 )  # fmt: skip
 
 _COMPOSITIONS = tuple(

@@ -109,6 +109,7 @@ def _facts(made: "Plan") -> list[tuple[str, str]]:
     what = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in passes.items())
     facts.append(("calls", f"{sum(passes.values())} of the model a chunk: {what}"))
     facts += [("signal", f"{signal}: {words}") for signal, words in made.makers]
+    facts += [("reference", f"{image}: {words}") for image, words in made.reference_makers]
     facts += [("mask", made.region_maker)] if made.region_maker else []
     facts += [("outpaint", f"input {made.framing}")] if made.framing else []
     for anchor in made.anchors:

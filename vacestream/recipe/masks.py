@@ -32,42 +32,6 @@ def one_way(value: Any, modes: dict[str, tuple[str, ...]], implied: dict[str, st
     return value
 
 
-_REFERENCE_MODES: dict[str, tuple[str, ...]] = {
-    "plain": (),
-    "salient": (),
-    "mask": ("mask",),
-    "bbox": ("bbox",),
-    "label": ("label",),
-    "caption": ("caption",),
-    "face": (),
-}
-
-
-class Reference(Model):
-    """A picture whose subject or style the video takes, without showing the picture itself."""
-
-    main_key: ClassVar[str] = "image"
-    image: Media
-    """A picture, or sprites:SEED for the upright sprite of that seed."""
-    mode: Literal["plain", "salient", "mask", "bbox", "label", "caption", "face"] = "plain"
-    """What of the picture is meant: all of it, or a part cut out this way."""
-    mask: Media | None = None
-    """The part that is meant, white."""
-    bbox: Boxes | None = None
-    """The part that is meant, as a box in pixels of the picture."""
-    label: str | None = None
-    """The part that is meant, in a word."""
-    caption: str | None = None
-    """The part that is meant, in a phrase."""
-    scale: Scale = 1.0
-    """How many times it counts beside the others and the chunk; 0 leaves it out."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_way(cls, value: Any) -> Any:
-        return one_way(value, _REFERENCE_MODES, {key: key for key in ("mask", "bbox", "label", "caption")})
-
-
 MASK_MODES: dict[str, tuple[str, ...]] = {
     "mask": ("mask",),
     "bbox": ("bbox",),
@@ -96,6 +60,58 @@ class Augment(Model):
     """The mask itself, its convex hull or its box; _expand widens that."""
     ratio: Annotated[float, Strict(), Field(ge=0, le=4)] = 0.3
     """How far _expand widens, as a part of the mask's own size."""
+
+
+REFERENCE_MODES: dict[str, tuple[str, ...]] = {"plain": (), "face": (), **MASK_MODES}
+REFERENCE_WAYS = {
+    "mask": "mask", "bbox": "bbox", "points": "pointtrack", "label": "label", "caption": "caption",
+}  # fmt: skip
+"""Keys that say which part of a picture is meant -> the mode that they imply."""
+ReferenceMode = Literal["plain", "face", MaskMode]
+
+
+class Reference(Model):
+    """A picture whose subject or style the video takes, without showing the picture itself."""
+
+    main_key: ClassVar[str] = "image"
+    image: Media
+    """A picture, or sprites:SEED: its upright sprite or, with another mode, its first frame."""
+    mode: ReferenceMode = "plain"
+    """What of the picture is meant: all of it, its face, or what a mask of this mode finds, on white."""
+    mask: Media | None = None
+    """A picture, white where the part is that is meant, or on it."""
+    bbox: Boxes | None = None
+    """The part that is meant, or a box around it, in pixels of the picture."""
+    points: Points | None = None
+    """Points [x, y] on the part that is meant."""
+    label: str | None = None
+    """The part that is meant, in a word."""
+    caption: str | None = None
+    """The part that is meant, in a phrase."""
+    options: dict[str, Any] | None = None
+    """How the part is found: other parameters of image_reference, as of `vacestream annotate --set`."""
+    augment: Augment | None = None
+    """How the part is widened before it is cut out."""
+    fit: Literal["letterbox", "crop"] = "letterbox"
+    """How it comes to the size of the video: whole on white, as in VACE, or filling it, cut at the edges."""
+    scale: Scale = 1.0
+    """How many times it counts beside the others and the chunk; 0 leaves it out."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_way(cls, value: Any) -> Any:
+        return one_way(value, REFERENCE_MODES, REFERENCE_WAYS)
+
+    @model_validator(mode="after")
+    def _has_way(self) -> Self:
+        if self.mode == "plain" and self.augment is not None:
+            raise ValueError("augment widens what is cut out, and plain takes all; name a mode")
+        if self.options is not None:
+            from vacestream.annotators.options import refused_picture
+
+            if said := refused_picture(self):
+                raise ValueError(f"options: {said}")
+        return self
 
 
 class Mask(Model):
