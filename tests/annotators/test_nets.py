@@ -3,6 +3,7 @@
 import json
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,15 @@ from vacestream.annotators import annotator, make, task
 from vacestream.annotators import nets as of_nets
 from vacestream.annotators.kept import _maker
 from vacestream.annotators.ranges import Range
+from vacestream.annotators.skeleton import PALETTE
 from vacestream.annotators.stream import Annotated
 from vacestream.annotators.view import View, at_rate
+from vacestream.annotators.vitpose import Bodies
 from vacestream.errors import ModelError, RecipeError
 from vacestream.media.playback import IndexedSource
 from vacestream.media.sources import open_source
 from vacestream.models import checkpoint
+from vacestream.recipe import load_recipe
 from vacestream.weights import ANNOTATORS, Found
 
 SIZE, LENGTH = (48, 64), 5
@@ -32,6 +36,25 @@ TINY_DEPTH = {
     },
     "reassemble_hidden_size": 32, "neck_hidden_sizes": [8, 16, 24, 32], "fusion_hidden_size": 16,
     "head_hidden_size": 8,
+}  # fmt: skip
+
+
+TINY_POSE = {
+    "num_labels": 17,
+    "backbone_config": {
+        "model_type": "vitpose_backbone", "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "mlp_ratio": 2, "out_indices": [2],
+    },
+}  # fmt: skip
+TINY_DETR = {
+    "num_labels": 2, "num_queries": 2, "d_model": 32, "encoder_hidden_dim": 32,
+    "encoder_in_channels": [16, 24, 32], "encoder_ffn_dim": 32, "encoder_attention_heads": 2,
+    "decoder_in_channels": [32, 32, 32], "decoder_ffn_dim": 32, "decoder_layers": 1,
+    "decoder_attention_heads": 2, "num_denoising": 0,
+    "backbone_config": {
+        "model_type": "rt_detr_resnet", "embedding_size": 8, "hidden_sizes": [8, 16, 24, 32],
+        "depths": [1, 1, 1, 1], "layer_type": "basic", "out_features": ["stage2", "stage3", "stage4"],
+    },
 }  # fmt: skip
 
 
@@ -83,6 +106,24 @@ def write_depth(folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps(TINY_DEPTH))
 
 
+def write_people(folder: Path) -> None:
+    """RT-DETR to which everything is a person, ViTPose that is sure of every joint."""
+    from transformers import RTDetrForObjectDetection, VitPoseForPoseEstimation
+
+    for repo, kind, config in (
+        ("rtdetr_r50vd_coco_o365", RTDetrForObjectDetection, TINY_DETR),
+        ("vitpose-base-simple", VitPoseForPoseEstimation, TINY_POSE),
+    ):
+        net = kind(kind.config_class.from_dict(config))
+        with torch.no_grad():
+            for name, weight in net.named_parameters():
+                if "class_embed" in name or name == "head.conv.bias":
+                    weight.fill_(1)
+        (folder / repo).mkdir()
+        save_file(net.state_dict(), folder / repo / "model.safetensors")
+        (folder / repo / "config.json").write_text(json.dumps(config))
+
+
 @pytest.fixture(scope="module")
 def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with random weights of every net."""
@@ -98,6 +139,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pidi = {f"module.{key}": value for key, value in pidinet().state_dict().items()}
     files |= {"hed": ControlNetHED_Apache2().state_dict(), "pidinet": {"state_dict": pidi}}
     files["raft"] = original_raft()
+    write_people(folder)
     for name, weights in files.items():
         torch.save(weights, folder / ANNOTATORS[name].parts["net"].files[0].name)
     return folder
@@ -128,6 +170,7 @@ NETS = [
     ("flow", {"net": "dis", "over": "running"}),
     *(("scribble", {"net": net}) for net in ("informative-drawings", "lineart", "lineart-coarse", "hed")),
     ("scribble", {"net": "pidinet", "side": 64}),
+    ("pose_body", {"net": "vitpose"}),
 ]
 
 
@@ -140,7 +183,7 @@ def test_a_net_keeps_the_contract_of_annotators(
     assert (whole.shape, whole.dtype) == (footage.shape, np.uint8)
     assert (footage == before).all()
     assert len(np.unique(whole)) > 1
-    assert (whole[..., :1] == whole).all() or name == "flow"
+    assert (whole[..., :1] == whole).all() or name in ("flow", "pose_body")
     assert (made(name, footage, [1, 3, 1], **parameters) == whole).all()
     assert made(name, footage[:0], [3], **parameters).shape == (0, *SIZE, 3)
 
@@ -165,7 +208,12 @@ def test_midas_is_the_net_of_controlnet_aux(footage: np.ndarray, monkeypatch: py
 
 
 def test_published_configs_have_the_published_number_of_weights() -> None:
-    from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation
+    from transformers import (
+        DepthAnythingConfig,
+        DepthAnythingForDepthEstimation,
+        RTDetrForObjectDetection,
+        VitPoseForPoseEstimation,
+    )
 
     counts = {}
     for size in ("small", "base", "large"):
@@ -175,6 +223,47 @@ def test_published_configs_have_the_published_number_of_weights() -> None:
             net = DepthAnythingForDepthEstimation(DepthAnythingConfig(**config["net"]))
         counts[size] = round(sum(weight.numel() for weight in net.parameters()) / 1e6, 1)
     assert counts == {"small": 24.8, "base": 97.5, "large": 335.3}
+    people = ANNOTATORS["vitpose"].config
+    assert people is not None
+    with torch.device("meta"):
+        nets = [
+            kind(kind.config_class.from_dict(dict(people[part])))
+            for part, kind in (("persons", RTDetrForObjectDetection), ("keypoints", VitPoseForPoseEstimation))
+        ]
+    millions = [round(sum(weight.numel() for weight in net.parameters()) / 1e6) for net in nets]
+    assert millions == [43, 86]
+
+
+def test_a_joint_of_vitpose_is_drawn_where_it_is_in_its_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    bodies = Bodies(device="cpu")
+    box = torch.tensor([[100.0, 40.0, 220.0, 200.0]])
+    found = {"boxes": box, "labels": torch.tensor([0]), "scores": torch.tensor([0.9])}
+    monkeypatch.setattr(bodies._finder, "post_process_object_detection", lambda *_, **__: [found])
+    heat = torch.zeros(1, 17, 64, 48)
+    heat[0, 0, 32, 24] = 1
+    heat[0, 0, 31:34, 23:26] += 0.5
+
+    def see(pixel_values: torch.Tensor) -> SimpleNamespace:
+        assert pixel_values.shape == (1, 3, 256, 192)
+        return SimpleNamespace(heatmaps=heat)
+
+    see.device = "cpu"  # type: ignore[attr-defined]
+    bodies._see = see
+    picture = bodies(np.zeros((1, 240, 320, 3), np.uint8))[0].astype(int)
+    ys, xs = np.nonzero(picture.sum(axis=-1) > 200)
+    assert abs(xs.mean() - 160) < 3
+    assert abs(ys.mean() - 120) < 3
+    assert np.abs(picture[ys, xs].max(axis=0) - PALETTE[0]).max() < 60
+    assert len(xs) < 100, "a nose, and no limb without its other end"
+
+
+def test_a_net_that_no_library_has_is_refused_before_anything_is_looked_for() -> None:
+    said = {"input": "sprites:7", "prompt": "x", "length": "9f"}
+    control = {"signal": "depthv2", "options": {"net": "video-depth-anything"}}
+    with pytest.raises(
+        RecipeError, match=r"controls\.0: options: depthv2: Video Depth Anything \(not built yet"
+    ):
+        load_recipe({**said, "controls": control})
 
 
 @pytest.mark.parametrize(

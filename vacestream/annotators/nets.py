@@ -48,10 +48,10 @@ def load_net(
     return net.float().to(pick_device(device)).eval().requires_grad_(False)
 
 
-def load_pretrained(name: str, kind: Any, device: str) -> Any:
+def load_pretrained(name: str, kind: Any, device: str, part: str = "net") -> Any:
     """A transformers model from its file, and the config.json beside it, else the config of the table."""
-    path = file_of(name).path
-    config = kind.config_class.from_dict(read_config(name, path))
+    path = file_of(name, part).path
+    config = kind.config_class.from_dict(read_config(name, path, part))
     bars = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     net, told = kind.from_pretrained(
@@ -70,13 +70,13 @@ def load_pretrained(name: str, kind: Any, device: str) -> Any:
     return net.to(pick_device(device)).eval().requires_grad_(False)
 
 
-def read_config(name: str, path: Path) -> dict[str, Any]:
+def read_config(name: str, path: Path, part: str = "net") -> dict[str, Any]:
     """What a net is built from."""
     beside = path.with_name("config.json")
     if beside.is_file():
         config: dict[str, Any] = json.loads(beside.read_text())
         return config
-    return dict((model(name).config or {})["net"])
+    return dict((model(name).config or {})[part])
 
 
 @contextmanager

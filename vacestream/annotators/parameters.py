@@ -78,15 +78,17 @@ class Depth(Footage):
 class DepthV2(Depth):
     """Of depthv2."""
 
-    net: Literal["depth-anything-v2-small", "depth-anything-v2-base", "depth-anything-v2-large"] = (
-        "depth-anything-v2-small"
-    )
+    net: Literal[
+        "depth-anything-v2-small", "depth-anything-v2-base", "depth-anything-v2-large", "video-depth-anything"
+    ] = "depth-anything-v2-small"
     """Which size of it; VACE takes large, whose weights, as those of base, are not for commercial use."""
 
 
 class Pose(Footage):
     """Of pose and pose_body."""
 
+    net: Literal["dwpose", "vitpose"] = "dwpose"
+    """What finds joints: DWPose, as in VACE, or ViTPose, which knows bodies alone, neither faces nor hands."""
     hands: Flag = False
     """Draw fingers, too; VACE does not."""
 

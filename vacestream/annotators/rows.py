@@ -18,7 +18,7 @@ class Choice:
     model: str
     """What makes it, as `plan` says it."""
     place: str
-    """module:name below vacestream.annotators."""
+    """module:name below vacestream.annotators; empty where it is not built yet."""
     weights: tuple[str, ...] = ()
     """Nets that it needs, by their names in the table of model files."""
     packages: tuple[str, ...] = ()
@@ -70,6 +70,8 @@ class Row:
         choice = self.choices.get(getattr(parameters, self.chooser, ""))
         if choice is None:
             return self
+        if not choice.place:
+            raise RecipeError(f"{self.name}: {choice.model}; leave `net:` out")
         same = ("model", "place", "weights", "packages", "fixed", "ignored")
         return replace(self, **{key: getattr(choice, key) for key in same}, choices={})
 

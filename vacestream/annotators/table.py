@@ -25,6 +25,8 @@ _DEPTHS = {
     )
     for size in ("Small", "Base", "Large")
 }
+_DEPTHS["video-depth-anything"] = Choice("Video Depth Anything (not built yet: no library has it)", "")
+_VITPOSE = Choice("ViTPose, bodies alone", "vitpose:Bodies", ("vitpose",), _TORCH, ignored=("hands",))
 _AUX = ("controlnet-aux", "torch")
 _DRAWN = {
     net: Choice(model, place, (net,), _AUX, ignored=("width", "threshold"))
@@ -46,7 +48,8 @@ _CONTROLS = (
             weights=("depth-anything-v2-small",), packages=_TORCH, choices=_DEPTHS, viewed=True, kept=True),
     *(
         replace(_control(name, summary, "DWPose, as VACE", "dwpose:dwpose", of.Pose), weights=("dwpose",),
-                packages=("onnxruntime",), fixed={"face": face}, kept=True)
+                packages=("onnxruntime",), fixed={"face": face}, choices={"vitpose": _VITPOSE},
+                ignored=("net",), kept=True)
         for name, summary, face in (("pose", "skeletons with faces on black", True),
                                     ("pose_body", "skeletons on black", False))
     ),

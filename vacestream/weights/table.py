@@ -187,6 +187,18 @@ ANNOTATORS: dict[str, Model] = {
             ),
         }
     ),
+    "vitpose": Model(
+        {
+            "persons": Part((File("PekingU/rtdetr_r50vd_coco_o365", "model.safetensors"),)),
+            "keypoints": Part((File("usyd-community/vitpose-base-simple", "model.safetensors"),)),
+        },
+        {
+            "persons": {"num_labels": 80},
+            "keypoints": {
+                "num_labels": 17, "backbone_config": {"model_type": "vitpose_backbone", "out_indices": [12]},
+            },
+        },
+    ),
     "raft": _net(File(_VACES, "flow/raft-things.pth"), licence="BSD-3-Clause"),
     "informative-drawings": _net(File(_VACES, "scribble/anime_style/netG_A_latest.pth"), licence="MIT"),
     "lineart": _net(
