@@ -9,7 +9,7 @@ from tests.tiny import SPEC
 from vacestream.condition import Pass, Steering, make_vcus
 from vacestream.errors import InputError
 from vacestream.frames import to_pixels
-from vacestream.timeline import chunks
+from vacestream.timeline import chunks, nearest_frame, num_latents
 
 
 def plain(value: int, num_frames: int = 9) -> np.ndarray:
@@ -132,12 +132,31 @@ def test_a_source_without_a_frame_is_refused():
         next(scene(SPEC, [Pass(control=Clip(noise(0)))]))
 
 
-def test_the_nearest_mask_frame_is_refused_where_the_clip_is_cut():
-    clip = replace(SPEC, first_chunk_latents=21)
-    item = Pass(mask=Clip(moving_mask(81)))
-    whole = make_vcus(chunks(clip, 81), [item], lambda _: Steering("a"), SIZE, mask_time="nearest")
-    assert next(whole)[1].layers[0].latent_masks.shape == (21, 1, *SIZE)
-    item = Pass(mask=Clip(moving_mask(81)))
-    cut = make_vcus(chunks(SPEC, 81), [item], lambda _: Steering("a"), SIZE, mask_time="nearest")
-    with pytest.raises(InputError, match="needs the whole clip"):
-        next(cut)
+@pytest.mark.parametrize("length", [1, 9, 21, 32, 48, 81])
+def test_the_nearest_mask_frame_of_a_stream_is_that_of_the_whole_clip(length: int):
+    masks = np.random.default_rng(length).integers(0, 2, (length, *SIZE, 1)).repeat(3, axis=-1) * 255
+    masks = masks.astype(np.uint8)
+    total = num_latents(length)
+
+    def told(spec) -> torch.Tensor:
+        items = [Pass(mask=Clip(masks)), Pass(control=Clip(noise(length)))]
+        spans = chunks(spec, length)
+        made = list(make_vcus(spans, items, lambda _: Steering("a"), SIZE, mask_time="nearest"))
+        assert all((vcu.layers[1].latent_masks == 1).all() for _, vcu in made)
+        seen = torch.cat([vcu.layers[0].masks for _, vcu in made])[:length]
+        assert torch.equal(seen, torch.from_numpy(masks[..., :1] / 255).permute(0, 3, 1, 2).float())
+        return torch.cat([vcu.layers[0].latent_masks for _, vcu in made])[:total]
+
+    whole, cut = told(replace(SPEC, first_chunk_latents=total)), told(SPEC)
+    assert torch.equal(whole, cut)
+    if length == 81:  # as nearest-exact interpolation picks them
+        picked = [1, 5, 9, 13, 17, 21, 25, 28, 32, 36, 40, 44, 48, 52, 55, 59, 63, 67, 71, 75, 79]
+        assert [nearest_frame(j, 21) for j in range(21)] == picked
+
+
+def test_the_nearest_mask_frame_of_a_video_without_an_end_is_refused():
+    made = make_vcus(
+        chunks(SPEC), [Pass(mask=Clip(moving_mask(81)))], lambda _: Steering("a"), SIZE, mask_time="nearest"
+    )
+    with pytest.raises(InputError, match="must know where the video ends"):
+        next(made)

@@ -20,7 +20,7 @@ controls:
   - {signal: pose, scale: 0.5, steps: 1..2, frames: 0..9}
   - {signal: gray, video: g.mp4}
   - {signal: flow, from: sprites:5}
-mask: {mode: bbox, bbox: [1, 2, 3, 4], invert: true, time: union, augment: hull_expand, feather: 3}
+mask: {mode: bbox, bbox: [1, 2, 3, 4], invert: true, time: nearest, augment: hull_expand, feather: 3}
 outpaint: {left: 0.5}
 extend: {firstframe: a.png, keyframes: [{at: 1s, image: input}]}
 context_scale: 0.5
@@ -40,7 +40,6 @@ vace: {commit_hints: false, precision: whole}
 
 ASKING = {
     "pipeline": "pipeline: framepack",
-    "mask.time": "mask: {mask: a.png, time: nearest}",
     "timeline.0.vace": "timeline: {at: 2s, vace: {commit_hints: false}}",
     "offload": "offload: model",
     "timeline.0.loras": "timeline: {at: 2s, loras: a.safetensors}",

@@ -81,7 +81,7 @@ def make_vcus(
     readers = [_PassReader(item, size, held) for item in passes]
     start = None if source is None else _Held(source)
     for chunk in chunks:
-        parts = [reader.read(chunk) for reader in readers]
+        parts, planned = [reader.read(chunk) for reader in readers], chunk
         started, pixels = start.take(chunk) if start else (None, None)
         counts = [started, *(got for got, _, _ in parts)]
         end = min((chunk.start + got for got in counts if got is not None), default=chunk.stop)
@@ -89,20 +89,24 @@ def make_vcus(
             return
         if end < chunk.stop and (chunk.end is None or end < chunk.end):
             chunk = replace(chunk, end=end)
-        if mask_time == "nearest" and (chunk.start or chunk.end is None or chunk.end > chunk.stop):
-            raise InputError("mask: `time: nearest` needs the whole clip in one chunk; write `time: group`")
+        if mask_time == "nearest" and chunk.end is None:
+            raise InputError("mask: `time: nearest` must know where the video ends; write `time: group`")
+        told = [
+            _told(reader, masks, planned, mask_time)
+            for reader, (_, _, masks) in zip(readers, parts, strict=True)
+        ]
         steering = steer(chunk)
         scales = steering.scales or [item.scale for item in passes]
         layers = tuple(
             Layer(
                 frames,
                 masks,
-                pool_masks(masks, chunk, mask_time),
+                latent_masks,
                 _acting(item, chunk, scale, bool(steering.references)),
                 item.steps,
                 item.rest,
             )
-            for item, scale, (_, frames, masks) in zip(passes, scales, parts, strict=True)
+            for item, scale, (_, frames, masks), latent_masks in zip(passes, scales, parts, told, strict=True)
         )
         kept = next((reader.kept_pixels for reader in readers if reader.kept_pixels), None)
         yield (
@@ -123,6 +127,12 @@ def make_vcus(
         )
         if chunk.end is not None and chunk.end <= chunk.stop:
             return
+
+
+def _told(reader: "_PassReader", masks: Tensor, chunk: Chunk, how: MaskTime) -> Tensor:
+    """The mask that each latent of a pass is told [f 1 H W]."""
+    beyond = how == "nearest" and chunk.end is not None and chunk.stop < chunk.end
+    return pool_masks(torch.cat([masks, reader.next_mask()]) if beyond else masks, chunk, how)
 
 
 def _acting(item: Pass, chunk: Chunk, scale: float, references: bool) -> float | Tensor:
@@ -177,12 +187,21 @@ class _PassReader:
             frames = frames * meant[:, None, None, None]
         masks = torch.ones(T, 1, *self.size)
         if self.mask is not None:
-            masks = (take(self.mask).mean(dim=1, keepdim=True) > 0).float()
+            masks = _made(take(self.mask))
         if self.kept is not None:
             source = take(self.kept)
             frames = source * (1 - masks) + frames * masks
             self.kept_pixels = source, soft(masks, self.feather)
         return min(got, default=None), frames, masks
+
+    def next_mask(self) -> Tensor:
+        """The mask of the frame after those that were read [1 1 H W]."""
+        return torch.ones(1, 1, *self.size) if self.mask is None else _made(self.mask.peek())
+
+
+def _made(pixels: Tensor) -> Tensor:
+    """White and black [T 3 H W] -> 1 and 0 [T 1 H W]."""
+    return (pixels.mean(dim=1, keepdim=True) > 0).float()
 
 
 class _Held:
@@ -191,6 +210,8 @@ class _Held:
     def __init__(self, source: FrameSource) -> None:
         self.source, self.last = source, torch.empty(0)
         self._chunk, self._taken = -1, (0, self.last)
+        self._seen: list[np.ndarray] = []
+        """The next frame [1 H W 3], where it was looked at before it is taken."""
 
     def take(self, chunk: Chunk) -> tuple[int, Tensor]:
         """Frames that were there, and as many as the chunk holds [T 3 H W]; a chunk is read once."""
@@ -198,8 +219,15 @@ class _Held:
             self._chunk, self._taken = chunk.index, self._read(chunk)
         return self._taken
 
+    def peek(self) -> Tensor:
+        """The next frame, or the last one again [1 3 H W]."""
+        self._seen = self._seen or [frame for frame in [self.source.read(1)] if len(frame)]
+        return to_pixels(self._seen[0]) if self._seen else self.last
+
     def _read(self, chunk: Chunk) -> tuple[int, Tensor]:
-        pixels = to_pixels(self.source.read(chunk.num_wanted))
+        frames = [*self._seen, self.source.read(chunk.num_wanted - len(self._seen))]
+        self._seen = []
+        pixels = to_pixels(np.concatenate(frames))
         count = len(pixels)
         if count:
             self.last = pixels[-1:].clone()

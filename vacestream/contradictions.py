@@ -20,6 +20,7 @@ def refuse_contradictions(recipe: Recipe) -> None:
     _refuse_without_input(recipe)
     _refuse_idle_streams(recipe)
     _refuse_idle_guidance(recipe)
+    _refuse_two_mask_times(recipe)
     _refuse_length(recipe)
     _refuse_two_at_once(recipe)
     _refuse_neither_way(recipe)
@@ -159,6 +160,19 @@ def _refuse_idle_streams(recipe: Recipe) -> None:
         raise recipe.error(("mask",), f"{why}; leave the mask or the anchor out")
     if recipe.strength is not None:
         raise recipe.error(("strength",), f"{why}; leave one of the two out")
+
+
+def _refuse_two_mask_times(recipe: Recipe) -> None:
+    """Masks of one video that are told to its latents in two ways."""
+    first = recipe.mask
+    for i, change in enumerate(recipe.timeline):
+        mask = change.mask
+        if mask is None or mask.mask == "none":
+            continue
+        first = first or mask
+        if mask.time != first.time:
+            what = f"{mask.time} is one way and {first.time}, of the mask before, another; write it the same"
+            raise recipe.error(("timeline", i, "mask", "time"), what)
 
 
 def _refuse_idle_guidance(recipe: Recipe) -> None:

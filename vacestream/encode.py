@@ -16,7 +16,7 @@ from torch import Tensor
 from vacestream.models.conditions import Condition, Context, Held, Source
 from vacestream.models.vace import ContextAdapter, References
 from vacestream.source import NoiseRule, SteadyRule
-from vacestream.timeline import Chunk, first_frame
+from vacestream.timeline import Chunk, first_frame, nearest_frame, num_latents
 from vacestream.vcu import VCU, Ahead, Layer
 
 BEFORE = 4
@@ -288,11 +288,14 @@ def pool_masks(masks: Tensor, chunk: Chunk, how: MaskTime) -> Tensor:
     """Masks of a chunk's frames [T 1 H W] -> one a latent [f 1 H W].
 
     group: the last but one frame of the latent's four (4j-1; frame 0 of latent 0). union: any of the four.
-    nearest: the evenly spread frames that whole-clip VACE takes; only where the chunk is the whole clip.
+    nearest: the evenly spread frames that whole-clip VACE takes. It must know where the clip ends, and early
+    in the clip it takes the frame after a latent's four: then `masks` has one frame more than the chunk.
     """
     if how == "nearest":
-        index = torch.arange(chunk.num_latents)
-        return masks[((index + 0.5) * len(masks) / chunk.num_latents).long()]
+        total = chunk.num_latents if chunk.end is None else num_latents(chunk.end)
+        latents = range(chunk.first_latent, chunk.first_latent + chunk.num_latents)
+        last = len(masks) - 1
+        return masks[[min(nearest_frame(j, total) - chunk.start, last) for j in latents]]
     groups = [
         masks[first_frame(j) - chunk.start : first_frame(j + 1) - chunk.start]
         for j in range(chunk.first_latent, chunk.first_latent + chunk.num_latents)

@@ -67,6 +67,13 @@ def refuse_idle_controls(
             )
 
 
+def refuse_nearest_of_endless(recipe: Recipe, num_frames: int | None) -> None:
+    """Refuse to spread the frames of a mask evenly over a video whose end is not known."""
+    if recipe.mask and recipe.mask.time == "nearest" and num_frames is None:
+        what = "nearest is of a whole clip, and this one has no end; add `length:`, or write `group`"
+        raise recipe.error(("mask", "time"), what)
+
+
 def switches(
     recipe: Recipe, spec: PipelineSpec, fps: Fraction | None, num_frames: int | None
 ) -> Iterator[Switch]:

@@ -15,7 +15,7 @@ from vacestream.footage import FREE, Footage, look_at, seconds
 from vacestream.framing import Framing, framing, grown
 from vacestream.lengths import num_frames_of, refuse_short
 from vacestream.memory import Memory, dtype_of, memory, tokens_per_latent
-from vacestream.moments import Switch, refuse_idle_controls, switches
+from vacestream.moments import Switch, refuse_idle_controls, refuse_nearest_of_endless, switches
 from vacestream.needs import refuse_foreign_vae
 from vacestream.pipelines import PIPELINES, PipelineSpec
 from vacestream.recipe import Recipe, Time
@@ -76,7 +76,8 @@ class Plan:
     @property
     def mask_time(self) -> Literal["group", "nearest", "union"]:
         """Which frame of a latent's four speaks for its mask."""
-        asked = self.recipe.mask.time if self.recipe.mask else "group"
+        mask = next((one.mask for one in self.told if one.mask), None)
+        asked = mask.time if mask else "group"
         return "nearest" if self.spec.whole and asked == "group" else asked
 
     @property
@@ -189,6 +190,8 @@ def make_plan(
     num_frames = num_frames_of(recipe, spec, footage, fps, why)
     spec = as_long(recipe, spec, num_frames)
     refuse_idle_controls(recipe, spec, fps, num_frames)
+    if media:
+        refuse_nearest_of_endless(recipe, num_frames)
     kept = anchors(recipe, spec, footage, fps, num_frames)
     if fps is not None and num_frames is not None:
         refuse_short(recipe, footage, fps, num_frames)

@@ -49,6 +49,11 @@ def num_latents(num_frames: int) -> int:
     return 1 + -(-(num_frames - 1) // VAE_STRIDE_T)
 
 
+def nearest_frame(latent: int, total: int) -> int:
+    """The frame nearest to a latent where the frames of `total` latents are spread evenly over them."""
+    return (2 * latent + 1) * first_frame(total) // (2 * total)
+
+
 def chunks(spec: PipelineSpec, num_frames: int | None = None, *, first_latent: int = 0) -> Iterator[Chunk]:
     """The chunks that cover num_frames frames, or endlessly; the last one may reach beyond the end."""
     index, latent = 0, first_latent

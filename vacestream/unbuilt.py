@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from vacestream.pipelines import WAN_1_3B, WAN_14B, PipelineSpec
 
 if TYPE_CHECKING:
-    from vacestream.recipe import Mask, Recipe
+    from vacestream.recipe import Recipe
     from vacestream.recipe.text import Key
 
 PLANNED: dict[str, PipelineSpec] = {
@@ -56,20 +56,6 @@ def _given(*names: str) -> "Callable[[Recipe], Iterator[Key]]":
     return found
 
 
-def _regions(recipe: "Recipe") -> "Iterator[Key]":
-    """Masks, those of the timeline too."""
-    if recipe.mask:
-        yield from _tracked(recipe.mask)
-    for i, change in enumerate(recipe.timeline):
-        if change.mask:
-            yield from (("timeline", i, *key) for key in _tracked(change.mask))
-
-
-def _tracked(mask: "Mask") -> "Iterator[Key]":
-    if mask.time == "nearest":
-        yield "mask", "time"
-
-
 def _changes(recipe: "Recipe") -> "Iterator[Key]":
     for i, change in enumerate(recipe.timeline):
         names = [name for name in change.changed if name not in STEERED]
@@ -101,11 +87,6 @@ UNBUILT = (
         "FramePack's weights are HunyuanVideo's, which VACE's blocks do not fit, and LTX has no causal base; "
         "write `pipeline: longlive-1.3b`, or leave it out to use the embedded model",
         lambda recipe: (("pipeline",) for _ in range(recipe.pipeline in PLANNED)),
-    ),
-    Unbuilt(
-        "this choice of frames",
-        "leave it out, or write `time: group` or `union`",
-        _regions,
     ),
     Unbuilt("this change", f"keep `at:` and {', '.join(f'`{key}:`' for key in STEERED)}", _changes),
     Unbuilt("this part of the model", "leave it out", _given("offload")),

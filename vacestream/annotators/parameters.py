@@ -88,7 +88,7 @@ class Pose(Footage):
     """Of pose and pose_body."""
 
     net: Literal["dwpose", "vitpose"] = "dwpose"
-    """What finds joints: DWPose, as in VACE, or ViTPose, which knows bodies alone, neither faces nor hands."""
+    """What finds joints: DWPose, as in VACE, or ViTPose, which knows neither faces nor hands."""
     hands: Flag = False
     """Draw fingers, too; VACE does not."""
 

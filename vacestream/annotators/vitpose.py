@@ -1,4 +1,4 @@
-"""People and where their joints are: ViTPose (arXiv 2204.12484) in boxes that RT-DETR (arXiv 2304.08069) finds.
+"""People and where their joints are: ViTPose (arXiv 2204.12484) in the boxes of RT-DETR (arXiv 2304.08069).
 
 It knows the 17 joints of COCO, the first of those that DWPose knows: bodies, no faces and no fingers.
 """
