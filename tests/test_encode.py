@@ -1,5 +1,6 @@
 from itertools import islice
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -10,6 +11,7 @@ from vacestream.condition import Pass
 from vacestream.encode import Encode, EncodeState, encode_layer, pack_masks, pool_masks
 from vacestream.frames import to_pixels
 from vacestream.models.vae import Encoder
+from vacestream.stream import new_stream
 from vacestream.timeline import Chunk
 from vacestream.vcu import VCU, Layer
 
@@ -193,3 +195,37 @@ def test_a_layer_is_encoded_without_a_stage_around_it():
     vae, (_, vcu) = tiny_vae(), next(scene(SPEC, [Pass(control=Clip(noise(9)))]))
     context = encode_layer(vcu.layers[0], Encoder(vae), Encoder(vae))
     torch.testing.assert_close(context[16:32], wan(vae, to_pixels(noise(9))), atol=1e-5, rtol=0)
+
+
+def test_a_cell_is_held_only_where_all_its_frames_and_neighbours_keep_it():
+    pipe, footage, cells = tiny_pipeline(), noise(33, 2), []
+    mask = np.zeros((33, *SIZE, 3), np.uint8)
+    mask[14, 9, 9] = 255  # one pixel of one frame: of latent 4, and of cell (1, 1) of 4 x 4
+    latents = []
+    for condition in conditions(pipe, [Pass(None, Clip(footage), Clip(mask))]):
+        cells.append(condition.held.cells[0])
+        latents.append(condition.held.latents)
+        assert condition.held.is_all == bool(cells[-1].all())
+    expected = torch.ones(9, 4, 4, dtype=torch.bool)
+    expected[4:6, :3, :3] = False  # frames of latent 5 are decoded with latent 4 in mind
+    assert torch.equal(torch.cat(cells), expected)
+    whole = wan(pipe.vae, to_pixels(footage))
+    assert torch.allclose(torch.cat(latents, dim=1), whole, atol=1e-5)
+
+
+def test_what_is_held_is_the_footage_in_the_clean_latents_and_the_rest_is_made():
+    seen = []
+
+    def watch(stage, items):
+        for item in items:
+            seen.extend([item] if stage == "denoise" else [])
+            yield item
+
+    stream = new_stream(tiny_pipeline(), SIZE, 7)
+    for _ in stream(scene(SPEC, masked_passes(33)), watch):
+        pass
+    for condition, clean in seen:
+        cells, footage = condition.held.cells, condition.held.latents
+        assert torch.equal(clean * cells, footage * cells)
+        assert not torch.isclose(clean, footage)[~cells.expand_as(clean)].all()
+    assert any(condition.held.cells.any() and not condition.held.is_all for condition, _ in seen)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vacestream.cli.eval_tasks import eval_tasks
 from vacestream.cli.options import DebugOption, JsonOption, say
 from vacestream.errors import NotMetError, RecipeError
 
@@ -20,18 +21,22 @@ WIDTH = 110
 
 
 def eval(
-    what: Annotated[str, typer.Argument(metavar="WHAT", help="What is evaluated: sprites.")],
+    what: Annotated[str, typer.Argument(metavar="WHAT", help="What is evaluated: sprites, or tasks.")],
     clips: Annotated[
-        int | None, typer.Option("--clips", metavar="N", min=1, help="Clips; 24, or 4 with --assert.")
+        int | None,
+        typer.Option("--clips", metavar="N", min=1, help="Clips; 24, or 4 with --assert; 8 of tasks."),
     ] = None,
     size: Annotated[
-        str | None, typer.Option("--size", metavar="WxH", help="Of the clips; the pipeline's own by default.")
+        str | None,
+        typer.Option(
+            "--size", metavar="WxH", help="Of the clips; the pipeline's own by default, 64x64 of tasks."
+        ),
     ] = None,
     assert_: Annotated[
         bool, typer.Option("--assert", help="Make the short set; exit 7 where a level is not met.")
     ] = False,
     write: Annotated[
-        bool, typer.Option("--write", help="Record what was measured as the new levels.")
+        bool, typer.Option("--write", help="Record what was measured: levels, or the README's table.")
     ] = False,
     strip: Annotated[
         Path | None, typer.Option("--strip", metavar="PNG", help="Only draw context_scale 0 to 2.")
@@ -39,9 +44,18 @@ def eval(
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Measure how well the embedded model obeys, on clips that its training never saw."""
-    if what != "sprites":
-        raise RecipeError(f"{what} cannot be evaluated; write `eval sprites`, whose truth is known")
+    """Measure how well the embedded model obeys, on clips that its training never saw.
+
+    sprites: against levels that it must not fall under. tasks: each of VACE's tasks, as a recipe, streaming
+    and in batch, and without what it asks.
+    """
+    if what not in ("sprites", "tasks"):
+        raise RecipeError(f"{what} cannot be evaluated; write `eval sprites` or `eval tasks`")
+    if what == "tasks":
+        if assert_ or strip:
+            raise RecipeError(f"{'--assert' if assert_ else '--strip'}: is of `eval sprites`; leave it out")
+        eval_tasks(clips, _size(size) if size else None, write=write, json=json)
+        return
     if write and assert_:
         raise RecipeError("--write: records all rows, --assert makes a few; leave one of them out")
     from vacestream.evaluate import levels

@@ -19,6 +19,11 @@ class Estimate:
     low: float
     high: float
 
+    @property
+    def interval(self) -> list[float] | None:
+        """Its ends, None where they are not known."""
+        return [self.low, self.high] if self.high < float("inf") else None
+
     def level(self, *, less: bool) -> float:
         """The interval's end on the bad side, but at most a tenth from the mean; that, where it is empty."""
         slack = SLACK * abs(self.mean)

@@ -62,7 +62,7 @@ class Result:
             "name": self.row.name,
             "clips": self.clips,
             "mean": round(self.now.mean, 4),
-            "interval": _interval(self.now),
+            "interval": self.now.interval,
             "better": "less" if self.row.less else "more",
             "target": self.target,
             "on_target": self.on_target,
@@ -118,16 +118,12 @@ def write(levels: Levels, path: Path = FILE) -> None:
             line |= {
                 "asserted": levels.asserted(row),
                 "measured": measured.mean,
-                "interval": _interval(measured),
+                "interval": measured.interval,
             }
             line |= {"clips": list(levels.values[row.name])} if isinstance(row, Row) else {}
         lines.append(f"  {json.dumps(row.name)}: {json.dumps(line)}")
     size = f"{levels.size[1]}x{levels.size[0]}" if levels.size else None
     path.write_text(f'{{"size": {json.dumps(size)}, "rows": {{\n' + ",\n".join(lines) + "\n}}\n")
-
-
-def _interval(found: Estimate) -> list[float] | None:
-    return [found.low, found.high] if found.high < float("inf") else None
 
 
 def _rounded(found: Estimate) -> Estimate:

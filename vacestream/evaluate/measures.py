@@ -10,7 +10,13 @@ from vacestream.evaluate import judge
 from vacestream.evaluate.asks import Ask
 from vacestream.evaluate.truth import Truth
 from vacestream.pipelines import PIPELINES
+from vacestream.sprites.scenes import COLOURS
 from vacestream.timeline import chunks
+
+LEVEL = 1 / 255
+"""A gray level: no divisor is taken to be less."""
+LUMA = (0.114, 0.587, 0.299)
+"""Of R, G, B, as VACE takes them."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,10 @@ class Measure:
     """A share of clips, in 0..1."""
     less: bool = False
     """The less, the better."""
+    decoded: bool = False
+    """Of frames as they were decoded, before kept pixels are put back."""
+    canvas: bool = False
+    """Of the whole output, where that is wider than the clip."""
 
 
 def _iou(made: Tensor, truth: Truth, ask: Ask) -> float:
@@ -58,21 +68,21 @@ def _ground(made: Tensor, truth: Truth, ask: Ask) -> float:
     return float(judge.ground_of(made) == int(truth.scenes.ground[0]))
 
 
-def _psnr(made: Tensor, true: Tensor) -> float:
+def psnr(made: Tensor, true: Tensor) -> float:
     return float(-10 * (made - true).square().mean().clamp(min=1e-10).log10())
 
 
 def _first(made: Tensor, truth: Truth, ask: Ask) -> float:
-    return _psnr(made[0], truth.video[0])
+    return psnr(made[0], truth.video[0])
 
 
 def _last(made: Tensor, truth: Truth, ask: Ask) -> float:
-    return _psnr(made[-1], truth.video[-1])
+    return psnr(made[-1], truth.video[-1])
 
 
 def _half(made: Tensor, truth: Truth, ask: Ask) -> float:
     side = made.shape[3] // 2
-    return _psnr(made[..., :side], truth.video[..., :side])
+    return psnr(made[..., :side], truth.video[..., :side])
 
 
 def _unpainted(made: Tensor, truth: Truth, ask: Ask) -> float:
@@ -114,12 +124,38 @@ def _late_colour(made: Tensor, truth: Truth, ask: Ask) -> float:
     return float(judge.main_colour(late, place, area) == int(truth.scenes.colours[0, 0]))
 
 
+def _border_error(made: Tensor, truth: Truth, ask: Ask) -> float:
+    """What the silhouette misses in the frames beside chunk borders, over what it misses in the others."""
+    seen, true = judge.silhouette(made), truth.instances > 0
+    missed = 1 - torch.tensor([judge.overlap(a, b) for a, b in zip(seen, true, strict=True)])
+    beside = torch.zeros(len(made), dtype=torch.bool)
+    for chunk in chunks(PIPELINES["sprites"], len(made)):
+        if chunk.start:
+            beside[chunk.start - 1 : chunk.start + 1] = True
+    return float(missed[beside].mean() / missed[~beside].mean().clamp(min=LEVEL))
+
+
+def _luma_error(made: Tensor, truth: Truth, ask: Ask) -> float:
+    """Gray levels between the luma of what was made and of the clip, as VACE weighs it."""
+    weights = torch.tensor(LUMA)[:, None, None]
+    return float(((made - truth.video) * weights).sum(1).abs().mean() * 255)
+
+
+def _both_colours(made: Tensor, truth: Truth, ask: Ask) -> float:
+    """Which share of the colours of two references are seen, each on a tenth of the sprite's area or more."""
+    strong = judge.silhouette(made)
+    seen = judge.nearest_colour(made)[strong].bincount(minlength=len(COLOURS))
+    area = float((truth.instances > 0).sum())
+    wanted = [int(scenes.colours[0, 0]) for scenes in (truth.scenes, truth.other)]
+    return sum(float(seen[colour]) > judge.SEEN * area for colour in wanted) / len(wanted)
+
+
 IOU = Measure("silhouette IoU", _iou)
 DEPTH_ERROR = Measure("depth error", _depth_error, less=True)
 COLOUR = Measure("colour right", _colour, share=True)
 SHAPE = Measure("shape right", _shape, share=True)
 GROUND = Measure("ground right", _ground, share=True)
-FIDELITY = Measure("PSNR", lambda made, truth, ask: _psnr(made, truth.video))
+FIDELITY = Measure("PSNR", lambda made, truth, ask: psnr(made, truth.video))
 FIRST = Measure("first frame PSNR", _first)
 LAST = Measure("last frame PSNR", _last)
 KEPT_HALF = Measure("left half PSNR", _half)
@@ -129,3 +165,6 @@ SEAM = Measure("seam ratio at chunk borders", _seam, less=True)
 EARLY = Measure("silhouette IoU, first fifth", _early)
 LATE = Measure("silhouette IoU, last fifth", _late)
 LATE_COLOUR = Measure("colour right, last fifth", _late_colour, share=True)
+BORDER_ERROR = Measure("misses at chunk borders over elsewhere", _border_error, less=True)
+LUMA_ERROR = Measure("luma error, gray levels", _luma_error, less=True)
+BOTH_COLOURS = Measure("colours seen", _both_colours, share=True)

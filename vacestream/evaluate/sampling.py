@@ -40,7 +40,7 @@ def streaming(pipeline: Pipeline) -> Sampler:
     def sample(ask: Ask, truth: Truth) -> Tensor:
         stream = new_stream(pipeline, truth.size, truth.seed)
         vcus = ask.vcus(truth, chunks(pipeline.spec, ask.num_frames))
-        return _unit(np.concatenate([frames for _, frames in stream(vcus)]))
+        return unit(np.concatenate([frames for _, frames in stream(vcus)]))
 
     return sample
 
@@ -65,8 +65,8 @@ def load(spec: PipelineSpec = PIPELINES["sprites"]) -> Pipeline:
 
 def _written(pixels: Tensor) -> Tensor:
     """[T 3 H W] in -1..1 -> 0..1, in steps of a byte."""
-    return _unit(to_frames(pixels))
+    return unit(to_frames(pixels))
 
 
-def _unit(frames: np.ndarray) -> Tensor:
+def unit(frames: np.ndarray) -> Tensor:
     return torch.from_numpy(frames).movedim(-1, 1).float() / 255

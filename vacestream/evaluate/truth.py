@@ -18,6 +18,18 @@ PAIRS = 100_000
 
 
 @dataclass(frozen=True)
+class Given:
+    """What a recipe keeps of its footage."""
+
+    source: Tensor
+    """[T 3 H W] in 0..1, of the whole canvas."""
+    share: Tensor
+    """[T H W]: how much of a pixel is made; where it is 0 it stays."""
+    frames: tuple[int, ...] = ()
+    """The frames that it names as given whole."""
+
+
+@dataclass(frozen=True)
 class Truth:
     """One clip and everything that can be said of it."""
 
@@ -26,6 +38,7 @@ class Truth:
     """A batch of one."""
     other: Scenes
     """A scene of one sprite whose colour and shape are neither of this clip's."""
+    given: Given | None = None
 
     @property
     def scenes(self) -> Scenes:
@@ -67,6 +80,12 @@ class Truth:
             reference_picture(scenes, torch.tensor([n]), self.size)[0] * 2 - 1
             for n in range(int(scenes.counts[0]))
         )
+
+
+def make_alone(index: int, size: tuple[int, int], *, num_frames: int = 33) -> Truth:
+    """Evaluation clip number `index` of those that `sprites:SEED` shows with one sprite."""
+    counts = draw_scenes(range(FIRST_SEED, FIRST_SEED + 4 * (index + 8))).counts
+    return make_truth(int((counts == 1).nonzero()[index]), size, num_frames=num_frames)
 
 
 def make_truth(index: int, size: tuple[int, int], *, sprites: int = 1, num_frames: int = 33) -> Truth:
