@@ -1,6 +1,7 @@
 """Render every recipe of a folder in one process, a contact sheet each: `scripts/gallery.py recipes OUT`.
 
-Prints a line a recipe: its task, its seconds, its warnings; exits with 1 if one of them fails.
+Prints a line a recipe: its task, its seconds, its warnings. One whose weights are not here is skipped, with
+the reason; exits with 1 if one of them fails.
 """
 
 import argparse
@@ -9,7 +10,7 @@ import time
 from pathlib import Path
 
 from vacestream import run
-from vacestream.errors import VacestreamError
+from vacestream.errors import ModelError, VacestreamError
 from vacestream.events import Event
 from vacestream.plan import make_plan
 from vacestream.recipe import load_recipe
@@ -28,7 +29,7 @@ def main() -> int:
 
 
 def rendered(file: Path, out: Path, settings: list[str]) -> bool:
-    """Render one recipe; whether that went well."""
+    """Render one recipe; whether it did not fail."""
     warnings: list[str] = []
 
     def report(event: Event) -> None:
@@ -40,6 +41,9 @@ def rendered(file: Path, out: Path, settings: list[str]) -> bool:
         output = {"path": str(out / f"{file.stem}.mkv"), "save": ["sheet"]}
         plan = make_plan(load_recipe(file, overrides=[("output", output), *given]))
         run.render(plan, report=report)
+    except ModelError as error:
+        print(f"{file.stem:<20} skipped: {error}")
+        return True
     except VacestreamError as error:
         print(f"{file.stem:<20} FAILED {error}")
         return False

@@ -8,7 +8,8 @@ import torch
 from vacestream import cli
 from vacestream.evaluate import asking, task_table
 from vacestream.evaluate.keeping import ANCHORS, KEPT
-from vacestream.evaluate.tasks import TASKS
+from vacestream.evaluate.measures import IOU
+from vacestream.evaluate.tasks import FRAMES, TASKS
 from vacestream.evaluate.through import Made
 from vacestream.evaluate.truth import Given, make_alone
 from vacestream.plan import make_plan
@@ -35,7 +36,7 @@ ALIKE = {
 
 @pytest.fixture(scope="module")
 def truth():
-    return make_alone(0, SIZE)
+    return make_alone(0, SIZE, num_frames=FRAMES)
 
 
 def test_every_task_that_sprites_can_show_is_in_the_table():
@@ -48,7 +49,7 @@ def test_every_task_that_sprites_can_show_is_in_the_table():
 def test_a_task_is_planned_as_its_name_says_in_both_ways(truth, task):
     for way, mode in asking.MODES.items():
         plan = make_plan(load_recipe(task.recipe(truth, mode)))
-        assert plan.num_frames == 33
+        assert plan.num_frames == FRAMES
         assert (plan.spec.whole is None) == (way == "streaming")
         short = task.name.partition(":")[0].split(" + ")
         meant = COMPOSED[short[0]].split(" + ") if short[0] in COMPOSED else short
@@ -59,15 +60,22 @@ def test_a_task_is_planned_as_its_name_says_in_both_ways(truth, task):
         assert (bare.task, bare.size, bare.num_frames) == ("T2V", plan.size, plan.num_frames)
 
 
-def test_frames_come_with_what_was_kept_and_as_they_were_before_it_was_put_back(truth):
-    (task,) = (one for one in TASKS if one.name == "firstlastframe")
-    made = asking.through_the_line()(task.recipe(truth, "stream"), "streaming")
-    assert made.given is not None
-    assert made.given.share.amax((1, 2)).tolist() == [0, *[1] * 31, 0]
-    assert (made.given.source[[0, -1]] - truth.video[[0, -1]]).abs().max() < 1 / 255
-    assert torch.equal(made.frames[1:-1], made.decoded[1:-1])
-    assert not torch.equal(made.frames[[0, -1]], made.decoded[[0, -1]])
-    assert (made.frames[[0, -1]] - made.given.source[[0, -1]]).abs().max() < 1e-6
+def test_a_composition_is_the_same_recipe_streamed_and_whole_and_acts_in_both(truth):
+    task, maker = TASKS[-1], asking.through_the_line()
+    made = {way: maker(task.recipe(truth, mode), way) for way, mode in asking.MODES.items()}
+    for one in made.values():
+        assert one.given is not None
+        assert IOU.of(one.frames, truth, task.ask) > 0.4
+        still = one.given.share == 0
+        assert still[0].all()
+        assert not still[1:].all()
+        source = one.given.source.movedim(1, -1)[still]
+        assert (one.frames.movedim(1, -1)[still] - source).abs().max() < 1e-6
+        assert (one.decoded.movedim(1, -1)[still] - source).abs().max() > 0.01
+        assert torch.equal(one.frames.movedim(1, -1)[~still], one.decoded.movedim(1, -1)[~still])
+    streamed, whole = made.values()
+    assert torch.equal(streamed.given.share, whole.given.share)
+    assert not torch.equal(streamed.decoded, whole.decoded)
 
 
 def _kept_by(task, truth):
@@ -76,9 +84,10 @@ def _kept_by(task, truth):
     def maker(said, way):
         keeps = said.keys() & {"extend", "mask", "outpaint"}
         video = truth.video if len(said) > 5 else truth.video * 0 + 0.5
-        share = torch.ones(33, *SIZE)
+        share = torch.ones(FRAMES, *SIZE)
         share[list(task.frames)] = 0
-        return Made(video, video, Given(truth.video, share) if keeps else None, (0, 0, *SIZE))
+        given = Given(truth.video, share) if keeps else None
+        return Made(video, given, (0, 0, *SIZE), lambda: video)
 
     return maker
 
@@ -87,7 +96,7 @@ def test_a_value_a_clip_stands_in_each_column(truth, monkeypatch):
     monkeypatch.setattr(asking.sampling, "load", lambda: None)
     monkeypatch.setattr(asking.sampling, "through_vae", lambda _: lambda _ask, truth: truth.video)
     (task,) = (one for one in TASKS if one.name == "firstframe")
-    values = asking.measured([task], clips=1, size=SIZE, maker=_kept_by(task, truth))
+    values = asking.measured([task], clips=range(1), size=SIZE, maker=_kept_by(task, truth))
     assert values.keys() == {line.name for line in asking.lines([task])}
     for measure, least in ((KEPT, 1), (ANCHORS, 100)):
         row = values[f"firstframe: {measure.name}"]

@@ -23,7 +23,7 @@ def eval_tasks(clips: int | None, size: tuple[int, int] | None, *, write: bool, 
     size = size or SIZE
     values = asking.measured(
         TASKS,
-        clips=clips or CLIPS,
+        clips=range(clips or CLIPS),
         size=size,
         maker=asking.through_the_line(),
         tell=lambda text: say(f"eval: {text}"),

@@ -7,7 +7,7 @@ from typing import Any
 from vacestream.evaluate import sampling
 from vacestream.evaluate.asks import NO_HINT
 from vacestream.evaluate.measures import COLOUR, Measure
-from vacestream.evaluate.tasks import Task
+from vacestream.evaluate.tasks import FRAMES, Task
 from vacestream.evaluate.through import Made, make
 from vacestream.evaluate.truth import Truth, make_alone
 from vacestream.loading import Weights
@@ -53,16 +53,16 @@ def through_the_line() -> Maker:
 def measured(
     tasks: Iterable[Task],
     *,
-    clips: int,
+    clips: range,
     size: tuple[int, int],
     maker: Maker,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Values:
-    """All tasks of the same clips."""
+    """All tasks of the same clips, which are told by their numbers."""
     tasks, values = list(tasks), Values()
     through_vae = sampling.through_vae(sampling.load())
-    for index in range(clips):
-        truth = make_alone(index, size)
+    for index in clips:
+        truth = make_alone(index, size, num_frames=FRAMES)
         vae = through_vae(NO_HINT, truth)
         words: dict[str, Made] = {}
         for task in tasks:
@@ -78,7 +78,7 @@ def measured(
                 row = values.setdefault(line.name, {})
                 for column, one in {**made, **ceiling}.items():
                     row.setdefault(column, []).append(round(_value(line, one, truth), 4))
-        tell(f"clip {index + 1} of {clips}")
+        tell(f"clip {index + 1} of {clips.stop}")
     return values
 
 

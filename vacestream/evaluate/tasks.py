@@ -6,11 +6,13 @@ from typing import Any
 
 from vacestream.evaluate import keeping
 from vacestream.evaluate import measures as of
-from vacestream.evaluate.asks import FRAMES, Ask
+from vacestream.evaluate.asks import Ask
 from vacestream.evaluate.measures import Measure
 from vacestream.evaluate.truth import Truth
 from vacestream.sprites.scenes import ground_words, sprite_words
 
+FRAMES = 21
+"""Of a clip: two chunks."""
 LAST = FRAMES - 1
 OWN = Ask("the clip's own")
 Said = dict[str, Any]
@@ -146,17 +148,17 @@ TASKS: tuple[Task, ...] = (
     _extension("firstframe", (0,), lambda t: {"firstframe": clip(t)}),
     _extension("lastframe", (LAST,), lambda t: {"lastframe": clip(t)}),
     _extension("firstlastframe", (0, LAST), lambda t: {"firstframe": clip(t), "lastframe": clip(t)}),
-    _extension("firstclip", tuple(range(17)), lambda t: {"firstclip": _part(t, 0, 17)}),
-    _extension("lastclip", tuple(range(17, FRAMES)), lambda t: {"lastclip": _part(t, 17, FRAMES)}),
+    _extension("firstclip", tuple(range(11)), lambda t: {"firstclip": _part(t, 0, 11)}),
+    _extension("lastclip", tuple(range(11, FRAMES)), lambda t: {"lastclip": _part(t, 11, FRAMES)}),
     _extension(
         "firstlastclip",
-        (*range(9), *range(25, FRAMES)),
-        lambda t: {"firstclip": _part(t, 0, 9), "lastclip": _part(t, 25, FRAMES)},
+        (*range(7), *range(14, FRAMES)),
+        lambda t: {"firstclip": _part(t, 0, 7), "lastclip": _part(t, 14, FRAMES)},
     ),
     _extension(
         "keyframes",
-        (0, 14, 26),
-        lambda t: {"keyframes": [{"at": f"{frame}f", "image": clip(t)} for frame in (0, 14, 26)]},
+        (0, 10, 16),
+        lambda t: {"keyframes": [{"at": f"{frame}f", "image": clip(t)} for frame in (0, 10, 16)]},
     ),
     Task(
         "reference",

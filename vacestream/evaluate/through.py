@@ -1,8 +1,9 @@
 """A recipe -> its frames, through the line that `render` runs; and as they were decoded, nothing put back."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from vacestream.evaluate.truth import Given
 from vacestream.inputs import open_start
 from vacestream.loading import Weights, load_stream
 from vacestream.models.conditions import Condition
-from vacestream.models.vae import Decoder
+from vacestream.models.vae import VAE, Decoder
 from vacestream.passes import open_passes, steering
 from vacestream.plan import Plan, make_plan
 from vacestream.recipe import load_recipe
@@ -27,15 +28,19 @@ class Made:
     """Frames [T 3 H W] in 0..1."""
 
     frames: Tensor
-    decoded: Tensor
-    """Before kept pixels are put back."""
     given: Given | None
     inside: tuple[int, int, int, int]
     """top, left, bottom, right of the input."""
+    decode_bare: Callable[[], Tensor]
+    """The frames before kept pixels are put back."""
+
+    @cached_property
+    def decoded(self) -> Tensor:
+        return self.decode_bare()
 
     def showing(self, frames: Tensor) -> "Made":
         """Other frames in their place, to be held against the same."""
-        return replace(self, frames=frames, decoded=frames)
+        return replace(self, frames=frames, decode_bare=lambda: frames)
 
 
 def make(said: dict[str, Any], weights: Weights) -> Made:
@@ -56,11 +61,15 @@ def make(said: dict[str, Any], weights: Weights) -> Made:
             plan.chunks(), passes, steering(plan), plan.size, mask_time=plan.mask_time, source=start
         )
         frames = _joined(made for _, made in stream(vcus, watch))
-    given = _given(clean)
-    bare = [(replace(condition, kept=None), latents) for condition, latents in clean]
-    decoder = Decoder(stream.pipeline.output_vae or stream.pipeline.vae)
-    decoded = frames if given is None else _joined(made for _, made in decode(bare, decoder))
-    return Made(frames, decoded, given, _inside(plan))
+    given, vae = _given(clean), stream.pipeline.output_vae or stream.pipeline.vae
+    bare = partial(_decoded, clean, vae) if given else lambda: frames
+    return Made(frames, given, _inside(plan), bare)
+
+
+def _decoded(clean: list[tuple[Condition, Tensor]], vae: VAE) -> Tensor:
+    """Latents as frames, nothing put back."""
+    bare = ((replace(condition, kept=None), latents) for condition, latents in clean)
+    return _joined(frames for _, frames in decode(bare, Decoder(vae)))
 
 
 def _joined(parts: Iterable[np.ndarray]) -> Tensor:
