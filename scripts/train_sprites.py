@@ -11,7 +11,8 @@ vae       the autoencoder (later runs: the encoder slowly, as the other stages k
 cache     latents of the training clips, beside the next stages
 base      text encoder and bidirectional transformer
 vace      context blocks on the frozen base
-causal    the base fine-tuned for streaming; with --guidance 2 it learns to need no guidance
+causal    the base fine-tuned for streaming
+guided    that base made to need no guidance, of text or references, on streams of its own
 decoder   the autoencoder's decoder alone, after any of them
 
 Checkpoints are in runs/sprites, or where SPRITES_RUNS says. One thread: run two stages at once on two cores.
@@ -25,7 +26,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from scripts.sprites import base, card, latents, vace, vae
+from scripts.sprites import base, card, guided, latents, vace, vae
 from scripts.sprites.presets import PRESETS, SHARES, Preset
 from vacestream.pipelines import SPRITES
 
@@ -41,7 +42,9 @@ def run(stage: str, minutes: float, preset: Preset, chosen: argparse.Namespace) 
         case "base":
             base.train(minutes, preset)
         case "causal":
-            base.train_causal(minutes, preset, guidance=chosen.guidance)
+            base.train_causal(minutes, preset)
+        case "guided":
+            guided.train(minutes, preset, text_guidance=chosen.guidance)
         case "vace":
             vace.train(minutes, preset, layers=chosen.vace_layers, decoupled=chosen.decoupling)
         case "export":
@@ -62,7 +65,7 @@ def main() -> None:
     parser.add_argument("stage", choices=[*SHARES, "decoder", "export", "all"])
     parser.add_argument("--preset", choices=PRESETS, default="cpu")
     parser.add_argument("--minutes", type=float, help="of the stage; by default its share of the preset's")
-    parser.add_argument("--guidance", type=float, default=1.0, help="text guidance distilled in stage causal")
+    parser.add_argument("--guidance", type=float, default=2.0, help="text guidance distilled in stage guided")
     parser.add_argument("--hardware", default="one CPU thread", help="and hours, said in the model card")
     parser.add_argument("--clips", type=int, default=12, help="that export measures")
     parser.add_argument(

@@ -25,7 +25,6 @@ from scripts.sprites.optim import Average, Trainer, late_decay
 from scripts.sprites.presets import Preset, Size
 from scripts.sprites.run import Log, half, load, save
 from scripts.sprites.run import generator as new_generator
-from vacestream.sprites.shapes import SHAPES
 
 LENGTHS = {1: 0.35, 3: 0.35, 6: 0.15, 9: 0.15}
 """Share of the steps by latents; a single one is a picture, and those are seen most often."""
@@ -119,39 +118,16 @@ def causal_levels(n: int, f: int, generator: torch.Generator) -> tuple[Tensor, T
     return levels.repeat_interleave(CHUNK, 1), counted.repeat_interleave(CHUNK, 1)
 
 
-@dataclass(frozen=True)
-class Guide:
-    """A frozen copy of the causal base whose text guidance the student learns to need no more."""
-
-    run: BlockCausal
-    empty: Tensor
-    """[n d] the states of the empty caption."""
-    weight: float
-
-    @torch.no_grad()
-    def push(self, x: Tensor, levels: Tensor, states: Tensor, positions: Tensor, named: Tensor) -> Tensor:
-        """What guidance adds to the velocity; nothing where no sprite is `named` [B]."""
-        with half():
-            told = self.run(x, levels, states, positions)
-            untold = self.run(x, levels, self.empty.expand_as(states), positions)
-        return (self.weight - 1) * (told - untold).float() * named[:, None, None, None, None]
-
-
 def causal_loss(
     run: BlockCausal,
     x0: Tensor,
     states: Tensor,
     positions: Tensor,
     generator: torch.Generator,
-    *,
-    guide: Guide | None = None,
-    named: Tensor | None = None,
 ) -> Tensor:
     """Flow matching on the noisy chunks, each of which sees itself and the chunks before."""
     levels, counted = causal_levels(x0.shape[0], x0.shape[2], generator)
     x, velocity = noised(x0, levels, generator)
-    if guide is not None and named is not None:
-        velocity = velocity + guide.push(x, levels, states, positions, named)
     with half():
         out = run(x, levels, states, positions)
     error = (out.float() - velocity).square().mean(dim=(1, 3, 4))
@@ -209,24 +185,15 @@ def train(minutes: float, preset: Preset, *, max_steps: int | None = None) -> No
     save("base", checkpoint())
 
 
-def names_sprite(line: str) -> bool:
-    return any(word in SHAPES or word == "sprite" for word in line.split())
+def averaged(name: str) -> dict[str, Tensor]:
+    """The weights of a stage that is done, as they are shipped."""
+    saved = load(name)
+    assert saved is not None, f"train {name} first"
+    return saved["model"] | saved["average"]
 
 
-def new_guide(models: Models, saved: dict[str, Any] | None, weight: float) -> Guide:
-    """The causal base as it was last saved (or the bidirectional one), frozen."""
-    model = Models.open().base
-    if saved:
-        model.load_state_dict(saved["model"] | saved["average"])
-    with torch.no_grad():
-        empty = text.encode(models.encoder, models.tokenizer, [""])[0]
-    return Guide(BlockCausal(model.requires_grad_(False)), empty, weight)
-
-
-def train_causal(
-    minutes: float, preset: Preset, *, max_steps: int | None = None, guidance: float = 1.0
-) -> None:
-    """Fine-tune a copy of the base for streaming, text encoder frozen; or distil guidance into it."""
+def train_causal(minutes: float, preset: Preset, *, max_steps: int | None = None) -> None:
+    """Fine-tune a copy of the base for streaming, text encoder frozen."""
     models, saved, caches = Models.open(), load("causal"), Caches.open(preset)
     models.encoder.requires_grad_(False).eval()
     model, step = models.base, 0
@@ -237,7 +204,6 @@ def train_causal(
         model.load_state_dict(saved["model"])
         average.values, step = saved["average"], saved["step"]
         trainer.restore(saved["optimisers"])
-    guide = new_guide(models, saved, guidance) if guidance != 1 else None
     run = BlockCausal(model)
     pick, generator = random.Random(step), new_generator(step)
     log, done = Log("causal", minutes, step), 0
@@ -256,9 +222,7 @@ def train_causal(
         x0, lines = caches.draw(taken, pick)
         with torch.no_grad():
             states = text.encode(models.encoder, models.tokenizer, lines)
-        named = torch.tensor([names_sprite(line) for line in lines])
-        places = torch.tensor(positions)
-        loss = causal_loss(run, x0, states, places, generator, guide=guide, named=named)
+        loss = causal_loss(run, x0, states, torch.tensor(positions), generator)
         trainer.step(loss, warm=min(1.0, (done + 1) / 30))
         average.update(model)
         log.add(**{f"f{frames}": loss.item()})

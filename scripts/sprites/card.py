@@ -2,7 +2,8 @@
 
 import sys
 
-from scripts.sprites.export import write
+from scripts.sprites.base import averaged
+from scripts.sprites.export import streaming_base, write
 from scripts.sprites.presets import Preset
 from scripts.sprites.run import load
 from vacestream.evaluate import levels
@@ -15,12 +16,10 @@ from vacestream.sprites.scenes import FIRST_TRAINING_SEED
 
 def distance() -> float:
     """How far the causal base has moved from the bidirectional one, relative to its norm."""
-    bidirectional, causal = load("base"), load("causal")
-    assert bidirectional is not None
-    assert causal is not None
+    bidirectional = averaged("base")
     moved, norm = 0.0, 0.0
-    for name, value in causal["average"].items():
-        before = bidirectional["average"][f"base.{name}"]
+    for name, value in streaming_base().items():
+        before = bidirectional[f"base.{name}"]
         moved += float((value - before).square().sum())
         norm += float(before.square().sum())
     return (moved / norm) ** 0.5
@@ -35,7 +34,9 @@ def _row(found: Result) -> str:
 
 def describe(found: list[Result], preset: Preset, *, hardware: str, clips: int) -> str:
     """The model card, in Markdown."""
-    steps = {name: (load(name) or {"step": 0})["step"] for name in ("vae", "base", "vace", "causal")}
+    steps = {
+        name: (load(name) or {"step": 0})["step"] for name in ("vae", "base", "vace", "causal", "guided")
+    }
     sizes = ", ".join(f"{width}x{height}" for height, width in preset.sizes)
     missed = [result.row.name for result in found if result.on_target is False]
     return "\n".join(
@@ -45,7 +46,8 @@ def describe(found: list[Result], preset: Preset, *, hardware: str, clips: int) 
             "An experimental checkpoint: a tiny model of a procedural world, for trying things out.",
             "Classes: AutoencoderKLWan; WanTransformer3DModel, bidirectional (`base`) and fine-tuned from it",
             "for streaming (`causal`); VACE context blocks trained on `base` (`vace`); UMT5EncoderModel",
-            "(`text`).",
+            "(`text`). Its last stage (`guided`) taught `causal` the guidance of text and references, on",
+            "streams of its own under the frozen context blocks; its targets are the base's own flows.",
             "",
             f"Trained on clips of {sizes} pixels, seeds from {FIRST_TRAINING_SEED} up.",
             f"Hardware and hours: {hardware}. Trainer: `scripts/train_sprites.py`.",

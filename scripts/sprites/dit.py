@@ -120,6 +120,12 @@ class _Attention(torch.autograd.Function):
         return change @ k, change.mT @ q, weights.mT @ grad, None
 
 
+def fused_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Softmax attention [B k n d], differentiable."""
+    out: Tensor = _Attention.apply(q, k, v, None)
+    return out
+
+
 class TrainedAttention:
     """diffusers' Wan attention for training on CPU; self-attention under a mask, if one is set."""
 

@@ -2,16 +2,17 @@
 
 import json
 import re
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
 from scripts.sprites import text
-from scripts.sprites.base import Models
+from scripts.sprites.base import Models, averaged
+from scripts.sprites.guided import saved_guided
 from scripts.sprites.run import load
 from scripts.sprites.vae import CONFIG as VAE_CONFIG
 from vacestream.weights.sums import MANIFEST, note_sum
@@ -64,27 +65,27 @@ def _bf16(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def _averaged(saved: dict[str, Any]) -> dict[str, Tensor]:
-    return saved["model"] | saved["average"]
+def streaming_base() -> dict[str, Tensor]:
+    """The weights that are shipped as `causal`: guided, where that stage was run on this causal base."""
+    return averaged("guided" if saved_guided() else "causal")
 
 
 def write(card: str, *, folder: Path = WEIGHTS) -> int:
     """Write every part that has a checkpoint; bytes in all."""
     folder.mkdir(parents=True, exist_ok=True)
-    vae, base, causal, adapter = (load(name) for name in ("vae", "base", "causal", "vace"))
+    vae = load("vae")
     assert vae is not None
-    assert base is not None
     models = Models.open()
     parts = {
         "vae": vae["model"],
         "text": models.encoder.state_dict(),
         "base": {original_name(k): v for k, v in models.base.state_dict().items()},
     }
-    for name, saved in (("causal", causal), ("vace", adapter)):
-        if saved:
-            parts[name] = {original_name(k): v for k, v in _averaged(saved).items()}
-    for name, weights in parts.items():
-        save_file(_bf16(weights), folder / f"{name}.safetensors")
+    for name, weights in (("causal", streaming_base), ("vace", partial(averaged, "vace"))):
+        if load(name):
+            parts[name] = {original_name(k): v for k, v in weights().items()}
+    for name, tensors in parts.items():
+        save_file(_bf16(tensors), folder / f"{name}.safetensors")
     text.new_tokenizer().save(str(folder / "tokenizer.json"))
     config = {
         "vae": VAE_CONFIG | {"latents_mean": vae["mean"], "latents_std": vae["std"]},

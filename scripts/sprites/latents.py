@@ -16,6 +16,7 @@ from scripts.sprites.run import generator as new_generator
 from scripts.sprites.run import load, read, runs
 from scripts.sprites.vae import CONFIG, encode_moments, set_fast_layout, set_whole_clip
 from vacestream.sprites.scenes import FIRST_TRAINING_SEED, Scenes, draw_scenes
+from vacestream.sprites.shapes import SHAPES
 from vacestream.sprites.signals import SIGNALS
 from vacestream.sprites.world import Clip, reference_picture, render
 
@@ -111,15 +112,27 @@ def image_shard(vae: AutoencoderKLWan, index: int, size: Size) -> dict[str, Tens
     return {"image": encode(vae, pictures * 2 - 1)}
 
 
+MASKS = ("inpaint", "blob", "outpaint", "first", "last", "both", "clip", "clip to come")
+"""Kinds of masks, a clip each in turn."""
+GIVEN = {
+    "first": (0,),
+    "last": (-1,),
+    "both": (0, -1),
+    "clip": tuple(range(9)),
+    "clip to come": tuple(range(-9, 0)),
+}
+"""Frames that an anchor gives. The mask of a last frame is in no latent, as in VACE: see latent_mask."""
+
+
 def random_mask(clips: list[Clip], pick: random.Random) -> Tensor:
-    """[B T H W] 1 = generate: a box or a blob over the sprites' way, a border, or all but some frames."""
+    """[B T H W] 1 = generate: a box or blob over the sprites' way, what is beside a view, or most frames."""
     rows = []
     for clip in clips:
         seen = clip.instances > 0
         for b, sprite in enumerate(seen):
             t, h, w = sprite.shape
             mask = torch.zeros(t, h, w)
-            kind = ("inpaint", "blob", "outpaint", "first", "last", "both", "clip")[b % 7]
+            kind = MASKS[b % len(MASKS)]
             grow = pick.randint(1, max(h, w) // 12)
             if kind == "inpaint":
                 for i in range(t):
@@ -129,20 +142,24 @@ def random_mask(clips: list[Clip], pick: random.Random) -> Tensor:
                         mask[i, low[0] : high[0], low[1] : high[1]] = 1
             elif kind == "blob":
                 mask = max_pool2d(sprite[:, None].float(), 2 * grow + 1, 1, grow)[:, 0]
-            elif kind == "clip":
-                mask[9:] = 1
             elif kind == "outpaint":
-                left, right = pick.randrange(w // 8, w // 3), pick.randrange(w // 8, w // 3)
                 mask[:] = 1
-                mask[:, :, left : w - right] = 0
+                mask[:, *_view(h, w, pick)] = 0
             else:
                 mask[:] = 1
-                if kind != "last":
-                    mask[0] = 0
-                if kind != "first":
-                    mask[-1] = 0
+                mask[list(GIVEN[kind])] = 0
             rows.append(mask)
     return torch.stack(rows)
+
+
+def _view(h: int, w: int, pick: random.Random) -> tuple[slice, slice]:
+    """What is kept of a frame: a quarter to six tenths of one axis are taken off, at one end or at both."""
+    across = pick.random() < 0.7
+    side = w if across else h
+    cut = pick.randrange(side // 4, side * 6 // 10)
+    before = pick.choice((0, cut // 2, cut))
+    view = slice(before, side - cut + before)
+    return (slice(None), view) if across else (view, slice(None))
 
 
 def latent_mask(mask: Tensor) -> Tensor:
@@ -210,11 +227,20 @@ def write(minutes: float, preset: Preset, *, decoupled: bool = True) -> None:
         if path.exists() or time.monotonic() > end:
             continue
         with torch.no_grad():
-            shard = KINDS[kind](vae, index, size)
+            shard = KINDS[kind](vae, index, size) | {"drawn": _drawn(kind, index, size)}
         part = path.with_suffix(".part")
         torch.save({k: v.half() for k, v in shard.items()}, part)
         part.replace(path)
         print(f"cache {path.parent.name} {path.stem} {end - time.monotonic():.0f} s left", flush=True)
+
+
+def _scenes(kind: str, index: int, size: Size) -> list[Scenes]:
+    return (image_scenes if kind == "image" else shard_scenes)(index, size)
+
+
+def _drawn(kind: str, index: int, size: Size) -> Tensor:
+    """[clips]: colour and shape of each, by which a cache of another world is known."""
+    return torch.cat([s.colours[:, 0] * len(SHAPES) + s.kinds[:, 0] for s in _scenes(kind, index, size)])
 
 
 @dataclass
@@ -236,14 +262,18 @@ class Cache:
         return cache
 
     def refresh(self) -> int:
-        """Clips held."""
+        """Clips held; ends the run at a shard of other clips than this trainer draws."""
+        gone = torch.zeros(0)
         while (path := folder(self.size) / f"{self.kind}-{self.shards:03d}.pt").exists():
             shard: dict[str, Any] = read(path)
+            if not torch.equal(shard.pop("drawn", gone).long(), _drawn(self.kind, self.shards, self.size)):
+                raise SystemExit(
+                    f"{path}: not the clips that are drawn now; delete the cache, run stage cache"
+                )
             for name, tensor in shard.items():
                 held = [self.tensors[name]] if name in self.tensors else []
                 self.tensors[name] = torch.cat([*held, tensor])
-            drawn = image_scenes if self.kind == "image" else shard_scenes
-            for scenes in drawn(self.shards, self.size):
+            for scenes in _scenes(self.kind, self.shards, self.size):
                 self.scenes += [(scenes, row) for row in range(len(scenes.seeds))]
             self.shards += 1
         return len(self.scenes)

@@ -39,15 +39,15 @@ class Preset:
         return max(1, round(self.tokens / (frames * size[0] * size[1] / 256)))
 
 
-SHARES = {"vae": 0.24, "cache": 0.1, "base": 0.26, "vace": 0.22, "causal": 0.18}
+SHARES = {"vae": 0.22, "cache": 0.1, "base": 0.24, "vace": 0.2, "causal": 0.12, "guided": 0.12}
 MIXED = {(128, 128): 0.72, (96, 160): 0.1, (160, 96): 0.1, (64, 64): 0.08}
 
 PRESETS: dict[str, Preset] = {
-    "cpu": Preset(90, SHARES, MIXED, clips=1536, controls=896),
+    "cpu": Preset(90, SHARES, MIXED, clips=1536, controls=1536),
     "gpu": Preset(22, SHARES, MIXED, clips=16384, controls=8192, tokens=49152, vae_batch=16, device="cuda"),
     "smoke": Preset(
         2,
-        {"vae": 0.35, "cache": 0.1, "base": 0.2, "vace": 0.2, "causal": 0.15},
+        {"vae": 0.3, "cache": 0.1, "base": 0.2, "vace": 0.2, "causal": 0.1, "guided": 0.1},
         {(64, 64): 0.5, (32, 64): 0.5},
         clips=64,
         controls=64,

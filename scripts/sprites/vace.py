@@ -26,15 +26,15 @@ LENGTHS = {3: 0.6, 6: 0.4}
 FIRST_PHASE = (("depth", True, 0.45), ("depth", False, 0.25), ("none", True, 0.30))
 """Control, with references, share of the steps."""
 SECOND_PHASE = (
-    ("depth", True, 0.18),
-    ("depth", False, 0.08),
-    ("none", True, 0.20),
-    ("scribble", False, 0.10),
-    ("scribble", True, 0.05),
-    ("pose", False, 0.11),
-    ("pose", True, 0.05),
-    ("masked", False, 0.19),
-    ("masked", True, 0.04),
+    ("depth", True, 0.10),
+    ("depth", False, 0.05),
+    ("none", True, 0.18),
+    ("scribble", False, 0.06),
+    ("scribble", True, 0.03),
+    ("pose", False, 0.19),
+    ("pose", True, 0.06),
+    ("masked", False, 0.28),
+    ("masked", True, 0.05),
 )
 FIRST_STEPS = 900
 MIDSTREAM = 0.25
@@ -62,8 +62,13 @@ def context_of(inactive: Tensor, reactive: Tensor, mask: Tensor, references: Ten
     context = torch.cat([inactive, reactive, mask], dim=1)
     if references is None:
         return context
-    rest = torch.zeros(len(references), context.shape[1] - references.shape[1], *references.shape[2:])
-    return torch.cat([torch.cat([references, rest], dim=1), context], dim=2)
+    return torch.cat([reference_context(references), context], dim=2)
+
+
+def reference_context(references: Tensor) -> Tensor:
+    """[B c n h w] -> [B 96 n h w]: kept, with nothing to react to and nothing to generate."""
+    rest = SPRITES.context_channels - references.shape[1]
+    return torch.cat([references, torch.zeros(len(references), rest, *references.shape[2:])], dim=1)
 
 
 def line_of(cache: Cache, clip: int, *, with_reference: bool, pick: random.Random) -> str:
@@ -102,7 +107,7 @@ class Controls:
         counts = [int(scenes.counts[row]) for scenes, row in (self.whole or self.control).scenes]
         return [i for i, n in enumerate(counts) if not with_reference or (n == 2) == pairs]
 
-    def context(self, kind: str, chosen: list[int], place: slice) -> tuple[Tensor, ...]:
+    def context(self, kind: str, chosen: list[int], place: slice | list[int]) -> tuple[Tensor, ...]:
         """Inactive and reactive latents and mask, [B c f h w] each; not decoupled: whole frames twice."""
 
         def held(name: str, cache: Cache = self.control) -> Tensor:

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from scripts.sprites import base, dit, export, latents, presets, run, text, vace, vae
+from scripts.sprites import base, dit, export, guided, latents, presets, run, text, vace, vae
 from vacestream.weights.sums import MANIFEST, known_sum, sum_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:Mismatch dtype between input and weight")
@@ -47,12 +47,18 @@ def test_every_stage_takes_steps_goes_on_and_exports_weights_under_their_true_na
     before = run.load("base")["model"]
     base.train(1, TINY, max_steps=1)
     base.train_causal(1, TINY, max_steps=1)
-    base.train_causal(1, TINY, max_steps=1, guidance=2.0)
+    base.train_causal(1, TINY, max_steps=1)
     vace.train(1, TINY, max_steps=1)
     vace.train(1, TINY, max_steps=1, decoupled=False)
-    assert len(tiny) == 10
+    adapter = run.load("vace")["average"]
+    guided.train(1, TINY, max_streams=1)
+    guided.train(1, TINY, max_streams=1)
+    assert all(torch.equal(value, run.load("vace")["average"][name]) for name, value in adapter.items())
+    assert len(tiny) >= 12
     assert all(math.isfinite(loss) for loss in tiny)
-    assert [run.load(name)["step"] for name in ("vae", "base", "causal", "vace")] == [3, 3, 2, 2]
+    steps = {name: run.load(name)["step"] for name in ("vae", "base", "causal", "vace", "guided")}
+    assert list(steps.values())[:4] == [3, 3, 2, 2]
+    assert 4 <= steps["guided"] <= 6
     after = run.load("base")["model"]
     assert any(not torch.equal(before[name], after[name]) for name in before)
     trained = run.load("vace")["model"]
@@ -64,6 +70,8 @@ def test_every_stage_takes_steps_goes_on_and_exports_weights_under_their_true_na
     assert all(name.startswith("vace_") for name in adapter)
     assert causal["blocks.0.self_attn.q.weight"].dtype == torch.bfloat16
     assert "head.modulation" in causal
+    shipped = run.load("guided")["average"]["blocks.0.attn1.to_q.weight"]
+    assert torch.equal(causal["blocks.0.self_attn.q.weight"], shipped.bfloat16())
     names = [line.split()[1] for line in (tmp_path / "weights" / MANIFEST).read_text().splitlines()]
     assert sorted(names) == sorted(p.name for p in (tmp_path / "weights").iterdir() if p.name != MANIFEST)
 
@@ -71,6 +79,16 @@ def test_every_stage_takes_steps_goes_on_and_exports_weights_under_their_true_na
     (tmp_path / "causal.pt").unlink()
     export.write("# card\n", folder=tmp_path / "weights")
     assert (tmp_path / "weights" / "vace.safetensors").read_bytes() == before
+
+
+def test_a_cache_of_another_world_ends_a_run(tiny, tmp_path):
+    vae.train(1, TINY, max_steps=1)
+    latents.write(1, TINY)
+    latents.Cache.open("video", (32, 32))
+    path = tmp_path / "cache" / "32x32" / "video-000.pt"
+    torch.save(torch.load(path) | {"drawn": torch.zeros(3)}, path)
+    with pytest.raises(SystemExit, match=r"video-000\.pt: not the clips that are drawn now"):
+        latents.Cache.open("video", (32, 32))
 
 
 def test_an_adapter_is_the_same_on_both_bases_and_changes_neither():
