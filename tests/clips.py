@@ -1,6 +1,7 @@
 """Footage and scenes for tests: seeded noise that counts its reads, and the VCUs made from it."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import Tensor
 from vacestream.condition import Pass, Steering, make_vcus
 from vacestream.pipelines import PipelineSpec
 from vacestream.timeline import Chunk, chunks
-from vacestream.vcu import VCU
+from vacestream.vcu import AS_BEGUN, VCU, Manner
 
 SIZE = (32, 32)
 
@@ -68,12 +69,20 @@ def scene(
     source: Clip | None = None,
     strength: float = 1.0,
     skip: int = 0,
+    manners: Mapping[int, Manner] | None = None,
 ) -> Iterator[tuple[Chunk, VCU]]:
-    """The VCUs from chunk `skip` on; prompts and scales hold from the chunk that they stand at."""
+    """The VCUs from chunk `skip` on; prompts, scales and manners hold from the chunk that they stand at.
+
+    A reset is of that chunk alone.
+    """
     prompts, scales = prompts or {0: "a red dog"}, scales or {0: 1.0}
+    manners = {0: AS_BEGUN} | dict(manners or {})
 
     def steer(chunk: Chunk) -> Steering:
-        prompt = prompts[max(at for at in prompts if at <= chunk.index)]
-        return Steering(prompt, references, scales[max(at for at in scales if at <= chunk.index)], strength)
+        prompt, scale, manner = (
+            told[max(at for at in told if at <= chunk.index)] for told in (prompts, scales, manners)
+        )
+        manner = manner if chunk.index in manners else replace(manner, reset=None)
+        return Steering(prompt, references, scale, strength, manner=manner)
 
     return islice(make_vcus(chunks(spec, num_frames), passes, steer, SIZE, source=source), skip, None)

@@ -14,7 +14,8 @@ ALLOWED = {  # modules -> the only modules of ours that they import
     "errors": (),
     "pipelines": (),
     "frames": (),
-    "vcu": (),
+    "method": (),
+    "vcu": ("method",),
     "timing": (),
     "timeline": ("pipelines",),
 }

@@ -14,6 +14,7 @@ from vacestream.models.kv_cache import KVCache
 from vacestream.pipelines import PIPELINES
 from vacestream.step_batch import InFlight, StepBatch
 from vacestream.stream import Stream, new_stream
+from vacestream.vcu import Manner
 
 ROW = replace(
     PIPELINES["streamdiffusionv2-1.3b"], transformer=TINY, source_steps=(700, 500, 400), step_batch=True
@@ -53,7 +54,8 @@ def watched(monkeypatch) -> list[tuple[int, float]]:
         alone = []
         for one in batch:
             shown, hidden = (apart(self, this, state.rows[one.step]) for this in (one, one.bare()))
-            alone.append(hidden + self.denoiser.method.reference_guidance * (shown - hidden))
+            weight = self.denoiser.in_manner(one.condition.manner).method.reference_guidance
+            alone.append(hidden + weight * (shown - hidden))
         flows: list[torch.Tensor] = []
         tracing = replace(self.denoiser, trace=lambda _kind, _chunk, flow: flows.append(flow))
         watching = replace(self, denoiser=tracing)
@@ -92,9 +94,46 @@ def test_with_one_step_a_batch_is_the_chunks_one_after_the_other(weight):
         assert abs(a.astype(int) - b.astype(int)).max() <= 1
 
 
-def test_a_step_batch_that_is_filled_is_not_saved(tmp_path):
-    stream = started()
-    made = stream(controlled())
-    next(made), next(made)
-    with pytest.raises(ValueError, match="in flight"):
-        stream.save(tmp_path / "state")
+def test_chunks_in_flight_are_saved_and_go_on_to_the_same_frames(tmp_path):
+    """While it fills, runs and drains; a prompt, a scale and references differ among them."""
+    stream, saved = started(), []
+    for done, (_, frames) in enumerate(stream(controlled()), start=1):
+        saved.append((done, len(stream.denoising.in_flight), frames))
+        stream.save(tmp_path / str(done))
+    assert [flying for _, flying, _ in saved] == [0, 2, 2, 2, 2, 2, 1, 0]
+    for done, flying, _ in saved[:-1]:
+        fresh = started()
+        fresh.restore(tmp_path / str(done))
+        rest = [frames for _, frames in fresh(controlled(skip=done + flying))]
+        assert len(rest) == len(saved) - done
+        for frames, (*_, whole) in zip(rest, saved[done:], strict=True):
+            assert abs(frames.astype(int) - whole.astype(int)).max() <= 1, done
+
+
+@pytest.mark.parametrize("manner", [Manner(reset="soft"), Manner(source_steps=(700, 500))])
+def test_what_cannot_join_those_in_flight_waits_for_them(manner, tmp_path):
+    """No chunk is lost, made twice or late; saved in between, the waiting one is begun again."""
+    stream, parts = started(), []
+    for done, (chunk, frames) in enumerate(stream(controlled(manners={4: manner})), start=1):
+        assert chunk.index == done - 1
+        parts.append(frames)
+        if done == 3:
+            stream.save(tmp_path / "state")
+    assert sum(map(len, parts)) == NUM_FRAMES
+    fresh = started()
+    fresh.restore(tmp_path / "state")
+    skip = 3 + len(fresh.denoising.in_flight)
+    rest = [frames for _, frames in fresh(controlled(skip=skip, manners={4: manner}))]
+    for a, b in zip(rest, parts[3:], strict=True):
+        assert abs(a.astype(int) - b.astype(int)).max() <= 1
+
+
+def test_each_row_is_guided_and_seeded_as_its_chunk_asks(watched):
+    """The third of five chunks has a seed and a weight of its own."""
+    own = {2: Manner(seed=9, method=Method(reference_guidance=3.0)), 3: Manner()}
+    made = [frames for _, frames in started()(controlled(17, manners=own))]
+    plain = [frames for _, frames in started()(controlled(17))]
+    assert max(error for _, error in watched) < 1e-5
+    assert [abs(a.astype(int) - b.astype(int)).max() > 1 for a, b in zip(made, plain, strict=True)] == [
+        False, False, True, True,
+    ]  # fmt: skip

@@ -26,7 +26,9 @@ extend: {firstframe: a.png, keyframes: [{at: 1s, image: input}]}
 context_scale: 0.5
 strength: 0.5
 steps: 8
-timeline: {at: 2s, prompt: y, context_scale: 0.5, references: [], controls: [depth], mask: none}
+timeline:
+  - {at: 2s, prompt: y, switch: keep, context_scale: 0.5, references: [], controls: [depth], mask: none}
+  - {at: 3s, seed: 2, steps: 3, strength: 0.5, loras: a.safetensors, vace: {adapter: none}, cut: true}
 output:
   - {path: a.mp4, crf: 20, save: [sheet, control, mask], audio: m.mp3, size: 640x480, fps: 9/2}
   - {path: b.mp4, codec: h265}
@@ -40,9 +42,9 @@ vace: {commit_hints: false, precision: whole}
 
 ASKING = {
     "pipeline": "pipeline: framepack",
-    "timeline.0.vace": "timeline: {at: 2s, vace: {commit_hints: false}}",
+    "timeline.0.blend": "timeline: {at: 2s, seed: 3, blend: 1s}",
+    "timeline.0.vace.memory": "timeline: {at: 2s, vace: {memory: 3}}",
     "offload": "offload: model",
-    "timeline.0.loras": "timeline: {at: 2s, loras: a.safetensors}",
     "vace.references": "vace: {references: sink}",
     "references.0.image": "references: camera:0",
 }

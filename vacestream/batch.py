@@ -4,6 +4,7 @@ One chunk is the whole clip. Every latent sees every other; references stand in 
 are denoised with them and dropped. This is what VACE's context blocks were trained with.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -99,7 +100,7 @@ class WholeClip:
         patch, channels = self.model.config.patch_size, self.model.config.in_channels
         shape = channels, asked.chunk.num_latents, h * patch[1], w * patch[2]
         sampler = SAMPLERS[self.batch.sampler](self.batch, cache.device)
-        x = noise(chunk.index, 0, shape).to(cache.device)
+        x = condition.noise(noise)(chunk.index, 0, shape).to(cache.device)
         for index, timestep in enumerate(sampler.timesteps):
             flow = self._flow(x.to(cache.dtype), timestep, index, texts, condition, asked)
             if self.trace is not None:
@@ -108,9 +109,9 @@ class WholeClip:
         state.next_latent += chunk.num_latents
         return [(condition, x[:, extra:].to(cache.dtype))]
 
-    def flush(self, state: DenoiseState, noise: Noise) -> list[Made]:
+    def flush(self, state: DenoiseState, noise: Noise, before: Condition | None = None) -> Iterator[Made]:
         """Nothing is still to come."""
-        return []
+        yield from ()
 
     def _flow(
         self,

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from vacestream.moments import Switch
-from vacestream.recipe import Control, Mask, Recipe, Reference
+from vacestream.recipe import Control, Lora, Mask, Recipe, Reference, Vace
 from vacestream.unbuilt import STEERED
 
-NONE: dict[str, Any] = {"prompt": "", "references": (), "controls": (), "context_scale": 1.0, "mask": None}
+NONE: dict[str, Any] = {
+    "prompt": "", "references": (), "controls": (), "context_scale": 1.0, "mask": None, "seed": 0,
+    "steps": None, "strength": None, "loras": (), "vace": Vace(),
+}  # fmt: skip
 """Keys of a recipe that a change may hold, and what they are when it takes them away."""
 
 
@@ -24,6 +27,20 @@ class Told:
     controls: tuple[Control, ...]
     context_scale: float
     mask: Mask | None
+    seed: int
+    steps: int | None
+    strength: float | None
+    loras: tuple[Lora, ...]
+    vace: Vace
+    switch: Literal["recache", "keep"] | None = None
+    """What the last new prompt does to what is remembered."""
+    cut: bool = False
+    """Whether nothing is remembered at its first chunk."""
+
+    @property
+    def lora_files(self) -> tuple[tuple[str, float], ...]:
+        """Files and scales, in order."""
+        return tuple((lora.path, lora.scale) for lora in self.loras)
 
     def heard(self) -> "Told":
         """The same without the references that are scaled to nothing."""
@@ -32,8 +49,8 @@ class Told:
 
 def told(recipe: Recipe, switches: Iterable[Switch] = ()) -> tuple[Told, ...]:
     """What holds from the start, and from each change on."""
-    mask = None if _is_off(recipe.mask) else recipe.mask
-    now = Told(0, 0, recipe.prompt, recipe.references, recipe.controls, recipe.context_scale, mask)
+    begun = {key: getattr(recipe, key) for key in NONE}
+    now = Told(0, 0, **begun | {"mask": None if _is_off(recipe.mask) else recipe.mask})
     found = [now]
     for switch in sorted(switches, key=lambda one: one.chunk):
         change = recipe.timeline[switch.index]
@@ -41,10 +58,20 @@ def told(recipe: Recipe, switches: Iterable[Switch] = ()) -> tuple[Told, ...]:
         for key in set(switch.keys) & set(STEERED):
             value = getattr(change, key)
             given[key] = NONE[key] if value is None or _is_off(value) else value
+        if change.vace is not None:
+            given["vace"] = joined(now.vace, change.vace)
+        given["cut"] = change.cut
+        if {"prompt", "loras"} & set(switch.keys):
+            given["switch"] = change.switch
         now = replace(now, **given)
         found.append(now)
     starts = {one.chunk: one.heard() for one in found}  # a change at the very start replaces what was said
     return tuple(starts.values())
+
+
+def joined(before: Vace, said: Vace) -> Vace:
+    """The method's choices behind a change, which leaves those that it does not name."""
+    return before.model_copy(update={name: getattr(said, name) for name in said.model_fields_set})
 
 
 def _is_off(value: Any) -> bool:

@@ -14,7 +14,7 @@ from vacestream.encode import MaskTime, pool_masks
 from vacestream.errors import InputError
 from vacestream.frames import to_pixels
 from vacestream.timeline import Chunk, first_frame
-from vacestream.vcu import VCU, Ahead, Fading, Layer
+from vacestream.vcu import AS_BEGUN, VCU, Ahead, Fading, Layer, Manner
 
 
 class FrameSource(Protocol):
@@ -53,7 +53,8 @@ class Steering:
     prompt: str
     references: tuple[Tensor, ...] = ()  # [3 H W] each
     context_scale: float = 1.0
-    strength: float = 1.0
+    strength: float | None = 1.0
+    """None: it starts from noise, whatever footage there is."""
     negative_prompt: str = ""
     fading: Fading | None = None
     ahead: tuple[Ahead, ...] = ()
@@ -61,6 +62,7 @@ class Steering:
     """Of each pass, if they are not the passes' own."""
     reference_scales: tuple[float, ...] | None = None
     """Of each reference; all 1 when left out."""
+    manner: Manner = AS_BEGUN
 
 
 def make_vcus(
@@ -123,6 +125,7 @@ def make_vcus(
                 kept=kept,
                 ahead=steering.ahead,
                 reference_scales=steering.reference_scales,
+                manner=steering.manner,
             ),
         )
         if chunk.end is not None and chunk.end <= chunk.stop:

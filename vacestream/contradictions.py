@@ -115,6 +115,9 @@ def _refuse_without_input(recipe: Recipe) -> None:
         (recipe.strength is not None, ("strength",), "starts from the input's pictures"),
         (recipe.fps == "source", ("fps",), "source is the rate of the input"),
     ]
+    for i, change in enumerate(recipe.timeline):
+        starts = change.strength is not None
+        asked.append((starts, ("timeline", i, "strength"), "starts from the input's pictures"))
     for key, control in _placed_controls(recipe):
         asked.append((own_footage(control), (*key, "signal"), f"{control.signal} is made from the input"))
     for i, output in enumerate(recipe.output):
@@ -179,9 +182,13 @@ def _refuse_idle_guidance(recipe: Recipe) -> None:
     """Reference guidance where no reference ever acts."""
     referred = any(reference.scale for _, reference in placed_references(recipe))
     heard = recipe.context_scale or any(change.context_scale for change in recipe.timeline)
-    if recipe.vace.reference_guidance != 1 and not (referred and heard):
-        what = "acts where references do, and none do; add `references: FILE`, or leave it out"
-        raise recipe.error(("vace", "reference_guidance"), what)
+    changed = [(("timeline", i, "vace"), one.vace) for i, one in enumerate(recipe.timeline) if one.vace]
+    for key, vace in [(("vace",), recipe.vace), *changed]:
+        if vace.reference_guidance != 1 and not (referred and heard):
+            what = "acts where references do, and none do; add `references: FILE`, or leave it out"
+            raise recipe.error((*key, "reference_guidance"), what)
+        if vace.precision is not None and key != ("vace",):
+            raise recipe.error((*key, "precision"), "holds for the whole video; say it outside the timeline")
 
 
 def _refuse_length(recipe: Recipe) -> None:

@@ -27,6 +27,8 @@ def decode(
     """
     for condition, clean in latents:
         chunk, at = condition.chunk, 0
+        if condition.manner.reset == "hard" and chunk.start:
+            decoder.begin_again(clean[:, :1])
         for part in clean.split(1, dim=1) if by_latent else (clean,):
             pixels = decoder.push(part)
             seen(pixels)

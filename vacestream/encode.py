@@ -48,7 +48,7 @@ class Aside:
     """What is put back when a chunk is taken back."""
 
     streams: list[tuple[dict[str, Any], dict[str, Any]]]
-    source: tuple[dict[str, Any], dict[str, Any]] | None
+    source: tuple[tuple[PixelEncoder, NoiseRule], tuple[dict[str, Any], dict[str, Any]]] | None
     footage: tuple[PixelEncoder, dict[str, Any]] | None
     made_before: Tensor | None
 
@@ -78,7 +78,9 @@ class EncodeState:
     def begin(self) -> None:
         """A chunk is about to be encoded."""
         pairs = [(inactive.state(), reactive.state()) for inactive, reactive in self.streams]
-        source = None if self.source is None else (self.source[0].state(), self.source[1].state())
+        source = None
+        if self.source is not None:
+            source = self.source, (self.source[0].state(), self.source[1].state())
         footage = None if self.footage is None else (self.footage, self.footage.state())
         self.aside = Aside(pairs, source, footage, self.made_before)
 
@@ -97,11 +99,11 @@ class EncodeState:
                 encoder.restored(state)
         self.made_before = before.made_before
         self.footage = None if before.footage is None else before.footage[0].restored(before.footage[1])
-        if self.source is not None and before.source is not None:
-            self.source[0].restored(before.source[0])
-            self.source[1].restore(before.source[1])
-        else:
-            self.source = None
+        self.source = None
+        if before.source is not None:
+            self.source, states = before.source
+            self.source[0].restored(states[0])
+            self.source[1].restore(states[1])
         self.commit()
 
 
@@ -127,12 +129,12 @@ class Encode:
         self,
         vcus: Iterable[tuple[Chunk, VCU]],
         state: EncodeState,
-        adapter: Callable[[], ContextAdapter | None],
+        adapter: Callable[[VCU], ContextAdapter | None],
     ) -> Iterator[Condition]:
         """Conditions, chunk by chunk; `adapter` is asked at every chunk border, None leaves the base bare."""
         for chunk, vcu in vcus:
             state.begin()
-            contexts = self._contexts(chunk, vcu, state, adapter())
+            contexts = self._contexts(chunk, vcu, state, adapter(vcu))
             references = self._references(vcu, state) if contexts else None
             prompt = self._prompt(vcu, state)
             source = self._source(chunk, vcu, state)
@@ -149,6 +151,7 @@ class Encode:
                 ahead=ahead,
                 held=self._held(chunk, vcu, state),
                 is_plain=vcu.is_plain(),
+                manner=vcu.manner,
             )
 
     def _contexts(
@@ -170,8 +173,9 @@ class Encode:
         return tuple(contexts)
 
     def _source(self, chunk: Chunk, vcu: VCU, state: EncodeState) -> Source | None:
-        """Encoded as long as there is footage to start from, so that its stream stays in step."""
-        if vcu.source is None:
+        """Encoded as long as chunks start from it; when they begin to, behind gray."""
+        if vcu.source is None or vcu.strength is None:
+            state.source = None
             return None
         if state.source is None:
             state.source = (self.new_source_encoder or self.new_encoder)(), self.new_rule(vcu.strength)

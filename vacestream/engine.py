@@ -21,6 +21,7 @@ from vacestream.models.transformer import CausalWan, Text
 from vacestream.models.vace import ContextAdapter
 from vacestream.pipelines import PipelineSpec
 from vacestream.timeline import Chunk
+from vacestream.vcu import Manner
 
 if TYPE_CHECKING:
     from vacestream.step_batch import InFlight
@@ -39,6 +40,8 @@ class DenoiseState:
     cache: KVCache
     window: int
     next_latent: int = 0
+    origin: int = 0
+    """The first latent that is remembered: behind a reset, the stream begins here."""
     prompt: Tensor | None = None
     text: Text | None = None
     recent: list[tuple[Tensor, tuple[Context, ...]]] = field(default_factory=list)
@@ -47,6 +50,18 @@ class DenoiseState:
     """Of a step batch: the cache of each step, the first of them `cache`."""
     in_flight: "list[InFlight]" = field(default_factory=list)
     """Of a step batch: chunks that are not done, the youngest first."""
+
+    @property
+    def num_before(self) -> int:
+        """Latents that the next chunk goes on from."""
+        return self.next_latent - self.origin
+
+    def reset(self) -> None:
+        """Forget all that was made: the next chunk is as the first of a stream. Nothing may be in flight."""
+        if self.in_flight:
+            raise ValueError("chunks in flight remember what is to be forgotten; flush them first")
+        self.cache.clear()
+        self.origin, self.recent, self.rows = self.next_latent, [], []
 
     def forget(self, adapter: ContextAdapter) -> None:
         """Drop what was kept for an adapter that is gone."""
@@ -99,14 +114,30 @@ class Denoiser:
             yield from self.push(condition, state, noise)
         yield from self.flush(state, noise)
 
-    @torch.inference_mode()
+    def in_manner(self, manner: Manner) -> "Denoiser":
+        """The same for a chunk that is made in another manner."""
+        spec, changed = self.spec, self
+        if manner.steps or manner.source_steps:
+            spec = replace(
+                spec,
+                steps=manner.steps or spec.steps,
+                source_steps=manner.source_steps or spec.source_steps,
+            )
+            plain, source = schedules(spec)
+            changed = replace(self, spec=spec, schedule=plain, source_schedule=source)
+        return replace(changed, method=manner.method or self.method)
+
     def push(self, condition: Condition, state: DenoiseState, noise: Noise) -> list[Made]:
         """Take the next chunk; what is done by now."""
+        return self.in_manner(condition.manner)._push(condition, state, condition.noise(noise))
+
+    @torch.inference_mode()
+    def _push(self, condition: Condition, state: DenoiseState, noise: Noise) -> list[Made]:
         chunk = condition.chunk
         if chunk.first_latent != state.next_latent:
             raise ValueError(f"{chunk} does not follow the {state.next_latent} latents before it")
         self.set_prompt(condition, state)
-        first = chunk.first_latent
+        first = state.num_before
         if self.spec.recompute_latents and first:
             first = self._recompute(condition, state)
         with state.cache.writing(first, chunk.num_latents):
@@ -115,9 +146,9 @@ class Denoiser:
         state.remember(x0, condition.contexts)
         return [(condition, x0)]
 
-    def flush(self, state: DenoiseState, noise: Noise) -> list[Made]:
-        """What is still to come when no chunk follows."""
-        return []
+    def flush(self, state: DenoiseState, noise: Noise, before: Condition | None = None) -> Iterator[Made]:
+        """What is still to come when no chunk follows, or none that could join what is in flight."""
+        yield from ()
 
     def steps_of(self, condition: Condition) -> tuple[Schedule, float]:
         """The steps of a chunk, and the share of noise that it starts from."""
@@ -191,7 +222,8 @@ class Denoiser:
         switched = old is None or (old is not new and not torch.equal(old, new))
         if switched or state.text is None:
             state.text = self.model.embed_text(new[None])
-        if switched and self.spec.recache != "none" and state.recent:
+        recaches = self.spec.recache != "none" and condition.manner.switch != "keep"
+        if switched and recaches and state.recent:
             state.prompt = None  # a recache that fails is made again
             self._recache(condition, state)
         state.prompt = new
@@ -203,7 +235,7 @@ class Denoiser:
         """
         count = self.spec.recompute_latents
         clean = torch.cat([x for x, _ in state.recent], dim=1)[:, -count:]
-        if state.next_latent > count and self.as_still is not None:
+        if state.num_before > count and self.as_still is not None:
             clean = torch.cat([self.as_still().to(clean), clean[:, 1:]], dim=1)
         contexts = join(state.recent, count, self.last_step)
         state.cache.clear()
@@ -217,7 +249,7 @@ class Denoiser:
         clean = torch.cat([x for x, _ in state.recent], dim=1)[:, -state.window :]
         count = clean.shape[1]
         contexts = join(state.recent, count, self.last_step)
-        chunk = Chunk(condition.chunk.index, state.next_latent - count, count)
+        chunk = Chunk(condition.chunk.index, state.num_before - count, count)
         state.cache.rewrite(chunk.first_latent, count, sink=self.spec.recache)
         self._commit(
             "recache", clean, Condition(chunk, condition.prompt, contexts, condition.references), state
@@ -274,8 +306,13 @@ def make_denoiser(
     as_still: Callable[[], Tensor] | None = None,
 ) -> Denoiser:
     """The denoise stage of a pipeline, a chunk at a time."""
+    return Denoiser(model, spec, *schedules(spec), method, trace, as_still)
+
+
+def schedules(spec: PipelineSpec) -> tuple[Schedule, Schedule]:
+    """The steps of a row, and those of a chunk that starts from source latents."""
     plain, source = (
         make_schedule(steps, spec.shift, warp=spec.warp)
         for steps in (spec.steps, spec.source_steps or spec.steps)
     )
-    return Denoiser(model, spec, plain, source, method, trace, as_still)
+    return plain, source

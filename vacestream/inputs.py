@@ -29,7 +29,8 @@ def open_input(plan: Plan, stack: ExitStack) -> Source:
 
 def open_start(plan: Plan, stack: ExitStack) -> Source | None:
     """The input whose own latents each chunk starts from, where `strength` says so."""
-    return None if plan.recipe.strength is None else open_input(plan, stack)
+    starts = any(told.strength is not None for told in plan.told)
+    return open_input(plan, stack) if starts else None
 
 
 def open_footage(plan: Plan, stack: ExitStack, signal: str | None = None) -> Source:

@@ -1,7 +1,6 @@
 """A plan -> its pipeline, loaded once for all jobs that want the same, and a stream that has not started."""
 
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 from vacestream.method import Method
@@ -9,6 +8,7 @@ from vacestream.models.device import free_memory, pick_device, pick_dtype
 from vacestream.models.load import Pipeline, load_pipeline
 from vacestream.needs import parts_left_out, quantized
 from vacestream.plan import Plan
+from vacestream.recipe import Vace
 from vacestream.room import refuse_too_big
 from vacestream.stream import Stream, new_stream
 
@@ -23,16 +23,16 @@ class Weights:
     def of(self, plan: Plan) -> Pipeline:
         """The pipeline of a plan, loaded; refused where its device is too small."""
         recipe, device = plan.recipe, pick_device(plan.device)
-        loras = [(Path(lora.path), lora.scale) for lora in recipe.loras]
         dtype = pick_dtype(recipe.precision, device)
         asked: dict[str, Any] = {
             "spec": plan.spec,
             "device": device,
             "dtype": dtype,
             "left_out": parts_left_out(recipe),
-            "loras": loras,
+            "loras": plan.told[0].lora_files,
             "vaes": recipe.vae.kinds,
             "quantized": quantized(recipe),
+            "context": plan.told[0].vace.adapter,
         }
         prompts = [recipe.prompt, *(change.prompt or "" for change in recipe.timeline)]
         prompts += [recipe.negative_prompt or ""] if plan.spec.is_guided else []
@@ -47,9 +47,12 @@ def load_stream(plan: Plan, weights: Weights | None = None) -> Stream:
     """The pipeline of a plan, loaded, and a stream that has not started."""
     assert plan.size is not None
     pipeline = (weights or Weights()).of(plan)
-    return new_stream(pipeline, plan.size, plan.seed, method=method_of(plan))
+    for asked in {(told.vace.adapter, told.lora_files) for told in plan.told[1:]}:
+        assert pipeline.origin is not None
+        pipeline.origin.refuse_unfit(*asked)
+    return new_stream(pipeline, plan.size, plan.told[0].seed, method=method_of(plan.told[0].vace))
 
 
-def method_of(plan: Plan) -> Method:
-    """The method's choices, as the recipe has them."""
-    return Method(**{choice.name: getattr(plan.recipe.vace, choice.name) for choice in fields(Method)})
+def method_of(vace: Vace) -> Method:
+    """The method's choices, as a recipe has them."""
+    return Method(**{choice.name: getattr(vace, choice.name) for choice in fields(Method)})

@@ -1,4 +1,4 @@
-"""What joining VACE to a causal base leaves open, chosen once a stream (arXiv:2503.07598)."""
+"""What joining VACE to a causal base leaves open, chosen for a chunk or a whole stream (arXiv:2503.07598)."""
 
 from dataclasses import dataclass
 

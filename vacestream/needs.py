@@ -13,6 +13,7 @@ CONTEXT_KEYS = ("references", "controls", "mask", "outpaint", "extend")
 def parts_left_out(recipe: Recipe) -> tuple[str, ...]:
     """Parts of its pipeline that the recipe has no use for."""
     asked = any(getattr(one, key, None) for one in (recipe, *recipe.timeline) for key in CONTEXT_KEYS)
+    asked &= "own" in {recipe.vace.adapter, *(one.vace.adapter for one in recipe.timeline if one.vace)}
     whole_vae = "wan" in recipe.vae.kinds.values()
     return (() if asked else (CONTEXT,)) + (() if whole_vae else ("vae",))
 

@@ -18,16 +18,19 @@ from vacestream.changes import Told, plain, streams
 from vacestream.condition import Pass, Steering
 from vacestream.inputs import framed, open_file, open_footage, prepare_reference
 from vacestream.kept import Regions, open_kept, open_regions
+from vacestream.loading import method_of
 from vacestream.media import compose
 from vacestream.media.compose import GRAY, WHITE, Padded
 from vacestream.media.contracts import Source
 from vacestream.moments import frame_at
+from vacestream.pipelines import PIPELINES
 from vacestream.plan import Plan
 from vacestream.recipe import Control, Reference, Span
 from vacestream.regions import open_region, view_of
+from vacestream.sampling import stepped
 from vacestream.signals import maker
 from vacestream.timeline import Chunk
-from vacestream.vcu import Fading
+from vacestream.vcu import Fading, Manner
 
 MAX_PICTURES = 32
 """References that are kept once they were loaded."""
@@ -66,15 +69,16 @@ def steering(plan: Plan) -> Callable[[Chunk], Steering]:
     held = {told.chunk: tell(told) for told in plan.told}
 
     def steer(chunk: Chunk) -> Steering:
-        now = held[max(start for start in held if start <= chunk.index)]
-        return replace(now, fading=fading_at(plan, chunk.index), ahead=ahead(chunk))
+        start = max(start for start in held if start <= chunk.index)
+        now = held[start]
+        manner = now.manner if chunk.index == start else replace(now.manner, reset=None)
+        return replace(now, manner=manner, fading=fading_at(plan, chunk.index), ahead=ahead(chunk))
 
     return steer
 
 
 def teller(plan: Plan) -> Callable[[Told], Steering]:
     """What holds -> what chunks are told of it; a picture that is named again is the same tensor."""
-    strength = 1.0 if plan.recipe.strength is None else plan.recipe.strength
     negative = plan.recipe.negative_prompt or ""
 
     @lru_cache(MAX_PICTURES)
@@ -90,13 +94,31 @@ def teller(plan: Plan) -> Callable[[Told], Steering]:
             told.prompt,
             tuple(prepare(reference) for reference in told.references),
             told.context_scale,
-            strength,
+            told.strength,
             negative,
             scales=_scales(plan, told.controls),
             reference_scales=tuple(one.scale for one in told.references),
+            manner=manner_of(plan, told),
         )
 
     return tell
+
+
+def manner_of(plan: Plan, told: Told) -> Manner:
+    """How chunks are made from a change on; a cut is of its first chunk alone."""
+    spec, row = plan.spec, PIPELINES[plan.spec.name]
+    if not spec.whole:
+        spec = row if told.steps is None else stepped(row, told.steps, from_source=told.strength is not None)
+    return Manner(
+        seed=told.seed,
+        steps=spec.steps if spec.steps != plan.spec.steps else None,
+        source_steps=spec.source_steps if spec.source_steps != plan.spec.source_steps else None,
+        method=method_of(told.vace),
+        loras=told.lora_files,
+        adapter=told.vace.adapter,
+        switch=told.switch,
+        reset="hard" if told.cut else None,
+    )
 
 
 def fading_at(plan: Plan, chunk: int) -> Fading | None:

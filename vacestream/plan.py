@@ -61,6 +61,7 @@ class Plan:
 
     @property
     def seed(self) -> int:
+        """At the start."""
         return self.recipe.seed
 
     @property

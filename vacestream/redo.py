@@ -16,7 +16,7 @@ import numpy as np
 from vacestream.condition import make_vcus
 from vacestream.errors import InputError, RecipeError
 from vacestream.events import Event, Report, warnings_reported
-from vacestream.loading import Weights, load_stream, method_of
+from vacestream.loading import Weights, load_stream
 from vacestream.media.sources import Source, open_source
 from vacestream.moments import frame_at
 from vacestream.needs import parts_left_out
@@ -73,7 +73,6 @@ def make_redo(
         ("fps", old.fps, new.fps),
         ("length", old.num_frames, new.num_frames),
         ("precision", old.dtype, new.dtype),
-        ("loras", old.recipe.loras, new.recipe.loras),
     ):
         if then != now:
             raise RecipeError(f"--redo: {what} is another than the video's; a part keeps it, render it whole")
@@ -120,7 +119,6 @@ def _made(redo: Redo, stream: Stream, stack: ExitStack) -> Iterator[np.ndarray]:
         assert plan.size is not None
         passes = open_passes(plan, stack)
         vcus = make_vcus(plan.chunks(), passes, steering(plan), plan.size, mask_time=plan.mask_time)
-        stream.seed, stream.method = plan.seed, method_of(plan)
         for _, frames in stream(islice(vcus, begin, end)):
             yield frames
 

@@ -73,7 +73,10 @@ class Keeper:
         return self
 
     def replay(self, vcus: Iterator[tuple[Chunk, VCU]], outputs: Outputs) -> None:
-        """Give fresh outputs the frames that were made, and the stream the state behind them."""
+        """Give fresh outputs the frames that were made, and the stream the state behind them.
+
+        Chunks that were on their way are in that state, so their VCUs have been taken, too.
+        """
         if self.unfinished is None:
             return
         assert self._file is not None
@@ -82,6 +85,8 @@ class Keeper:
             outputs.write(self._read(chunk.num_wanted))
         self._file.truncate()
         self.stream.restore(self.unfinished.folder / self.unfinished.state)
+        for _ in self.stream.denoising.in_flight:
+            next(vcus)
         self._since = monotonic()
 
     def watch(self, made: Iterable[tuple[Chunk, np.ndarray]]) -> Iterator[tuple[Chunk, np.ndarray]]:

@@ -116,10 +116,16 @@ def versions() -> dict[str, str]:
 
 
 def used_weights(plan: Plan) -> dict[str, dict[str, str]]:
-    """Each part of the model, and each LoRA, that a plan loads -> its files -> their sha256."""
-    paths = [Path(lora.path) for lora in plan.recipe.loras]
-    loras = {f"loras.{i}": {path.name: sha256(path)} for i, path in enumerate(paths)}
-    return weight_hashes(plan.spec.name, parts_left_out(plan.recipe)) | loras
+    """Each part of the model, each LoRA and file of context blocks that a plan loads -> files -> sha256."""
+    loras = dict.fromkeys(path for told in plan.told for path, _ in told.lora_files)
+    adapters = dict.fromkeys(told.vace.adapter for told in plan.told if told.vace.adapter not in WORDS)
+    named = {"loras": loras, "vace.adapter": adapters}
+    own = {
+        f"{key}.{i}": {Path(where).name: sha256(Path(where))}
+        for key, files in named.items()
+        for i, where in enumerate(files)
+    }
+    return weight_hashes(plan.spec.name, parts_left_out(plan.recipe)) | own
 
 
 def weight_hashes(pipeline: str, left_out: Collection[str] = ()) -> dict[str, dict[str, str]]:

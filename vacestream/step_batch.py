@@ -1,7 +1,8 @@
 """Several chunks in flight, each one step further than the next: one call of the model for all of them.
 
 Row i of the batch is the chunk that came i calls ago, at step i; it has a KV cache of its own, which holds
-what earlier chunks wrote at that step (StreamDiffusionV2, arXiv:2511.07399). The first chunk runs alone.
+what earlier chunks wrote at that step (StreamDiffusionV2, arXiv:2511.07399). The first chunk runs alone, and
+so do those in flight when a chunk comes that cannot join them: one behind a reset, or of other steps.
 """
 
 from collections.abc import Iterator
@@ -53,19 +54,19 @@ class StepBatch:
     def push(self, condition: Condition, state: DenoiseState, noise: Noise) -> list[Made]:
         """Take the next chunk; what is done by now."""
         chunk = condition.chunk
-        if not chunk.first_latent:
+        if not state.num_before:
             made = self.denoiser.push(condition, state, noise)
-            schedule, _ = self.denoiser.steps_of(condition)
-            state.rows = [state.cache, *(state.cache.copy() for _ in schedule.timesteps[1:])]
+            state.rows = [state.cache]
+            self._fit_rows(state, len(self._steps(condition)[0].timesteps))
             return made
         if chunk.first_latent != state.next_latent:
             raise ValueError(f"{chunk} does not follow the {state.next_latent} latents before it")
+        schedule, share = self._steps(condition)
+        self._fit_rows(state, len(schedule.timesteps))
         self.denoiser.set_prompt(condition, state)
         assert state.text is not None
-        schedule, share = self.denoiser.steps_of(condition)
-        if len(schedule.timesteps) != len(state.rows):
-            raise ValueError(f"{schedule.timesteps} for the {len(state.rows)} rows of a step batch")
-        start = noise(chunk.index, 0, self.denoiser.latent_shape(state, chunk.num_latents))
+        shape = self.denoiser.latent_shape(state, chunk.num_latents)
+        start = condition.noise(noise)(chunk.index, 0, shape)
         start = condition.source.noised(start, share) if condition.source else start
         sample = start.to(state.cache.device, state.cache.dtype)
         new = InFlight(condition, state.text, schedule, 0, sample)
@@ -73,28 +74,47 @@ class StepBatch:
         state.next_latent += chunk.num_latents
         return made
 
-    @torch.inference_mode()
-    def flush(self, state: DenoiseState, noise: Noise) -> list[Made]:
-        """What is still to come when no chunk follows."""
-        made = []
+    def flush(self, state: DenoiseState, noise: Noise, before: Condition | None = None) -> Iterator[Made]:
+        """What is still to come when no chunk follows, or none that could join what is in flight."""
+        if before is not None and self._joins(before, state):
+            return
         while state.in_flight:
-            made += self._call(state.in_flight, state, noise)
-        return made
+            yield from self._call(state.in_flight, state, noise)
 
+    def _joins(self, condition: Condition, state: DenoiseState) -> bool:
+        """Whether a chunk goes on from those in flight, in as many steps."""
+        if condition.manner.reset is not None:
+            return False
+        return len(self._steps(condition)[0].timesteps) == len(state.rows)
+
+    def _steps(self, condition: Condition) -> tuple[Schedule, float]:
+        return self.denoiser.in_manner(condition.manner).steps_of(condition)
+
+    @staticmethod
+    def _fit_rows(state: DenoiseState, count: int) -> None:
+        """As many caches as steps, of which the new ones have seen what the last has."""
+        if len(state.rows) != count and state.in_flight:
+            raise ValueError(f"{count} steps for the {len(state.rows)} rows of a step batch in flight")
+        del state.rows[count:]
+        state.rows += [state.rows[-1].copy() for _ in range(count - len(state.rows))]
+
+    @torch.inference_mode()
     def _call(self, batch: list[InFlight], state: DenoiseState, noise: Noise) -> list[Made]:
         """One step for every chunk in flight; those that are done. A call that fails leaves all as it was."""
         rows, denoiser = [state.rows[one.step] for one in batch], self.denoiser
         with ExitStack() as stack:
             for one in batch:
                 chunk = one.condition.chunk
-                stack.enter_context(state.rows[one.step].writing(chunk.first_latent, chunk.num_latents))
-            away = None
-            if any(denoiser.guides(one.condition, one.step) for one in batch):
+                first = chunk.first_latent - state.origin
+                stack.enter_context(state.rows[one.step].writing(first, chunk.num_latents))
+            away, own = None, [denoiser.in_manner(one.condition.manner) for one in batch]
+            if any(mine.guides(one.condition, one.step) for mine, one in zip(own, batch, strict=True)):
                 away = self._flow([one.bare() for one in batch], rows)
                 for row in rows:
                     row.repeat()
             flow = self._flow(batch, rows)
-            flow = flow if away is None else led_away(away, flow, denoiser.method.reference_guidance)
+            weights = torch.tensor([mine.method.reference_guidance for mine in own], device=flow.device)
+            flow = flow if away is None else led_away(away, flow, weights[:, None, None, None, None])
             moved = [self._stepped(one, flow[i], noise) for i, one in enumerate(batch)]
         state.in_flight = [one for one in moved if isinstance(one, InFlight)]
         if denoiser.trace is not None:
@@ -120,7 +140,7 @@ class StepBatch:
         step, chunk = one.step + 1, one.condition.chunk
         if step == len(one.schedule.timesteps):
             return one.condition, x0
-        fresh = noise(chunk.index, step, tuple(x0.shape)).to(x0.device)
+        fresh = one.condition.noise(noise)(chunk.index, step, tuple(x0.shape)).to(x0.device)
         return replace(one, step=step, sample=one.schedule.renoise(x0, fresh, step))
 
     def _hints(self, one: InFlight) -> list[Hints]:

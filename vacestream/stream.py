@@ -18,14 +18,16 @@ from vacestream.decode import decode
 from vacestream.encode import Encode, EncodeState
 from vacestream.engine import Denoiser, DenoiseState, Trace, make_denoiser, new_denoise_state
 from vacestream.method import PLAIN, Method
-from vacestream.models.conditions import Condition, Context
-from vacestream.models.load import Pipeline
+from vacestream.models.conditions import Condition
+from vacestream.models.load import NONE, LoraFiles, Pipeline
 from vacestream.models.schedule import Noise, seeded_noise
+from vacestream.models.transformer import CausalWan
 from vacestream.models.vace import ContextAdapter
 from vacestream.models.vae import Decoder, Encoder
 from vacestream.pipelines import VAE_STRIDE_T
 from vacestream.source import MotionRule, NoiseRule, SteadyRule
 from vacestream.step_batch import StepBatch
+from vacestream.stream_state import identity, plain, take
 from vacestream.timeline import Chunk
 from vacestream.vcu import VCU
 
@@ -58,8 +60,17 @@ class Stream:
     """The adapter of the last chunk."""
     by_latent: bool = False
     """Frames are given latent by latent, not chunk by chunk."""
+    transformer: CausalWan = field(init=False)
+    loras: LoraFiles = field(init=False)
+    """Those in `transformer`, which is the pipeline's until a chunk asks for others."""
+    attached: tuple[str, LoraFiles] = field(init=False)
+    """What the adapter was read from, and what is merged into it, as a chunk last asked."""
     shown: Tensor | None = None
     """The last frames [T 3 H W], as many as the latents of a recompute hold, where the row asks for that."""
+
+    def __post_init__(self) -> None:
+        pipe = self.pipeline
+        self.transformer, self.loras, self.attached = pipe.transformer, pipe.loras, (pipe.context, pipe.loras)
 
     def __call__(
         self, vcus: Iterable[tuple[Chunk, VCU]], watch: Watch = _unwatched
@@ -71,34 +82,42 @@ class Stream:
             new_source_encoder=lambda: Encoder(pipe.source_vae or pipe.vae),
             embed_prompt=pipe.text,
             reference_noise=lambda index, shape: noise(REFERENCE_CHUNK, index, shape),
-            new_rule=self._new_rule,
+            new_rule=self.new_rule,
             guided=pipe.spec.is_guided,
             as_source=self._as_source,
         )
-        conditions = watch("encode", encode(vcus, self.encoding, self._attached))
+        conditions = watch("encode", encode(vcus, self.encoding, self._adapter_for))
         latents = watch("denoise", self._denoise(conditions, noise))
         return watch("decode", decode(latents, self.decoder, self._see, by_latent=self.by_latent))
 
     def _denoise(self, conditions: Iterable[Condition], noise: Noise) -> Iterator[tuple[Condition, Tensor]]:
         """The denoise stage; a chunk that fails leaves no trace, here or in the encode stage."""
-        stage = self._stage()
+        stage, state = self._stage(), self.denoising
         try:
             for condition in conditions:
-                made = stage.push(condition, self.denoising, noise)
+                manner = condition.manner
+                stays = manner.loras is None or manner.loras == self.loras
+                yield from stage.flush(state, noise, condition if stays else None)
+                if not stays:
+                    self.use_loras(manner.loras)
+                    stage = self._stage()
+                if manner.reset is not None:
+                    state.reset()
+                made = stage.push(condition, state, noise)
                 self.encoding.commit()
                 yield from made
         except BaseException:
             self.encoding.abort()
             raise
-        yield from stage.flush(self.denoising, noise)
+        yield from stage.flush(state, noise)
 
     def _stage(self) -> Denoiser | StepBatch | WholeClip:
         """How the row denoises."""
         pipe = self.pipeline
         if pipe.spec.whole is not None:
-            return WholeClip(pipe.transformer, pipe.spec.whole, self.trace, self.method)
+            return WholeClip(self.transformer, pipe.spec.whole, self.trace, self.method)
         denoiser = make_denoiser(
-            pipe.transformer,
+            self.transformer,
             pipe.spec,
             method=self.method,
             trace=self.trace,
@@ -116,7 +135,8 @@ class Stream:
         assert self.shown is not None, "a chunk that is not shown yet cannot be gone on from"
         return Encoder(self.pipeline.vae).push(self.shown[:1])
 
-    def _new_rule(self, strength: float) -> NoiseRule:
+    def new_rule(self, strength: float) -> NoiseRule:
+        """How much noise chunks get that start from footage."""
         return MotionRule(strength) if self.pipeline.spec.source_motion else SteadyRule(strength)
 
     def _as_source(self, latents: Tensor) -> Tensor:
@@ -125,6 +145,38 @@ class Stream:
             return latents
         mean, std = Encoder(self.pipeline.source_vae or self.pipeline.vae).codec.statistics
         return (latents * std + mean).to(latents.dtype)
+
+    def use_loras(self, loras: LoraFiles | None) -> None:
+        """From the next chunk on the transformer with these merged in; what it kept for itself is dropped."""
+        if loras is None or loras == self.loras:
+            return
+        pipe = self.pipeline
+        if loras == pipe.loras:
+            self.transformer = pipe.transformer
+        else:
+            assert pipe.origin is not None
+            self.transformer = pipe.origin.transformer(loras)
+        self.loras = loras
+        self.denoising.text = self.denoising.prompt = None
+
+    def attach(self, asked: tuple[str, LoraFiles]) -> None:
+        """From the next chunk on the context blocks of this file, with these LoRAs merged in."""
+        if asked == self.attached:
+            return
+        pipe = self.pipeline
+        if asked[0] == NONE:
+            self.adapter = None
+        elif asked == (pipe.context, pipe.loras):
+            self.adapter = pipe.adapter
+        else:
+            assert pipe.origin is not None
+            self.adapter = pipe.origin.adapter(*asked)
+        self.attached = asked
+
+    def _adapter_for(self, vcu: VCU) -> ContextAdapter | None:
+        manner, (context, loras) = vcu.manner, self.attached
+        self.attach((manner.adapter or context, loras if manner.loras is None else manner.loras))
+        return self._attached()
 
     def unload_adapter(self) -> None:
         """From the next chunk on the bare base; when no other stream has the adapter, its memory is back."""
@@ -140,15 +192,10 @@ class Stream:
         return self.adapter
 
     def save(self, path: Path) -> None:
-        """Write the state; the file appears when it is complete, also after a power cut.
-
-        ValueError while a step batch is filled.
-        """
-        if self.denoising.in_flight:
-            raise ValueError("chunks of a step batch are in flight; go on to the end, or use another row")
+        """Write the state; the file appears when it is complete, also after a power cut."""
         self._attached()
         part = path.with_name(path.name + ".part")
-        torch.save({**_identity(self), **_plain(self)}, part)
+        torch.save({**identity(self), **plain(self)}, part)
         with part.open("rb+") as file:
             os.fsync(file.fileno())
         part.replace(path)
@@ -156,10 +203,10 @@ class Stream:
     def restore(self, path: Path) -> None:
         """Take the state of a stream of the same row, size, seed and dtype; ValueError for another."""
         state = torch.load(path, map_location=self.pipeline.device, weights_only=True)
-        mine = _identity(self)
+        mine = identity(self)
         if (kept := {name: state[name] for name in mine}) != mine:
             raise ValueError(f"{path} is of {kept}, not {mine}")
-        _take(self, state)
+        take(self, state)
 
 
 def new_stream(pipeline: Pipeline, size: tuple[int, int], seed: int, *, method: Method = PLAIN) -> Stream:
@@ -178,56 +225,3 @@ def new_stream(pipeline: Pipeline, size: tuple[int, int], seed: int, *, method: 
         pipeline.adapter,
         method=method,
     )
-
-
-def _identity(stream: Stream) -> dict[str, Any]:
-    """What two streams must share for one to go on with the other's state."""
-    pipe = stream.pipeline
-    return {"row": pipe.spec.name, "size": stream.size, "seed": stream.seed, "dtype": pipe.dtype}
-
-
-def _plain(stream: Stream) -> dict[str, Any]:
-    """The state as tensors, numbers, text and lists of them.
-
-    Text and references are left out: they are made again, to the bit, from the prompt and the pictures.
-    """
-    denoising = stream.denoising
-    return {
-        "encoders": [[encoder.state() for encoder in pair] for pair in stream.encoding.streams],
-        "source": [part.state() for part in stream.encoding.source or ()],
-        "shown": stream.shown,
-        "footage": stream.encoding.footage.state() if stream.encoding.footage else None,
-        "made_before": stream.encoding.made_before,
-        "decoder": stream.decoder.state(),
-        "cache": denoising.cache.state(),
-        "next_latent": denoising.next_latent,
-        "prompt": denoising.prompt,
-        "recent": [
-            (clean, [(one.latents, one.scale, one.steps, one.rest) for one in contexts])
-            for clean, contexts in denoising.recent
-        ],
-    }
-
-
-def _take(stream: Stream, state: dict[str, Any]) -> None:
-    pipe, adapter = stream.pipeline, stream.adapter
-    stream.served = adapter
-    stream.encoding = EncodeState(
-        streams=[tuple(Encoder(pipe.vae).restored(one) for one in pair) for pair in state["encoders"]],  # type: ignore[misc]
-        footage=Encoder(pipe.vae).restored(state["footage"]) if state["footage"] else None,
-        made_before=state["made_before"],
-    )
-    if state["source"]:
-        encoder, rule = Encoder(pipe.source_vae or pipe.vae), stream._new_rule(1.0)
-        encoder.restored(state["source"][0])
-        rule.restore(state["source"][1])
-        stream.encoding.source = encoder, rule
-    stream.shown = state["shown"]
-    stream.decoder.restored(state["decoder"])
-    denoising = stream.denoising
-    denoising.cache.take(state["cache"])
-    denoising.next_latent, denoising.prompt, denoising.text = state["next_latent"], state["prompt"], None
-    denoising.recent = [
-        (clean, tuple(Context(adapter, *context) for context in contexts if adapter is not None))
-        for clean, contexts in state["recent"]
-    ]

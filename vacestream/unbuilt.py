@@ -23,7 +23,9 @@ PLANNED: dict[str, PipelineSpec] = {
 }
 """Pipelines that people ask for, and why they are not there."""
 
-STEERED = ("prompt", "references", "controls", "context_scale", "mask")
+STEERED = (
+    "prompt", "references", "controls", "context_scale", "mask", "seed", "steps", "strength", "loras", "vace",
+)  # fmt: skip
 """Keys of a recipe that may change while the video runs."""
 
 
@@ -56,11 +58,10 @@ def _given(*names: str) -> "Callable[[Recipe], Iterator[Key]]":
     return found
 
 
-def _changes(recipe: "Recipe") -> "Iterator[Key]":
+def _blends(recipe: "Recipe") -> "Iterator[Key]":
     for i, change in enumerate(recipe.timeline):
-        names = [name for name in change.changed if name not in STEERED]
-        names += ["cut"] * change.cut + ["blend"] * (change.blend is not None and change.prompt is None)
-        yield from (("timeline", i, name) for name in names)
+        if change.blend is not None and change.prompt is None:
+            yield "timeline", i, "blend"
 
 
 def _live_pictures(recipe: "Recipe") -> "Iterator[Key]":
@@ -76,9 +77,11 @@ def _live_pictures(recipe: "Recipe") -> "Iterator[Key]":
 
 def _vace(recipe: "Recipe") -> "Iterator[Key]":
     plain = type(recipe.vace)()
-    for name in ("references", "memory", "neutral"):
-        if getattr(recipe.vace, name) != getattr(plain, name):
-            yield "vace", name
+    changed = [(("timeline", i, "vace"), one.vace) for i, one in enumerate(recipe.timeline) if one.vace]
+    for key, vace in [(("vace",), recipe.vace), *changed]:
+        for name in ("references", "memory", "neutral"):
+            if getattr(vace, name) != getattr(plain, name):
+                yield *key, name
 
 
 UNBUILT = (
@@ -88,7 +91,7 @@ UNBUILT = (
         "write `pipeline: longlive-1.3b`, or leave it out to use the embedded model",
         lambda recipe: (("pipeline",) for _ in range(recipe.pipeline in PLANNED)),
     ),
-    Unbuilt("this change", f"keep `at:` and {', '.join(f'`{key}:`' for key in STEERED)}", _changes),
+    Unbuilt("this blend", "blend a prompt; everything else changes at once, so leave `blend:` out", _blends),
     Unbuilt("this part of the model", "leave it out", _given("offload")),
     Unbuilt("this choice of the method", "leave it out", _vace),
     Unbuilt("a picture from a device or a stream", "save it to a file first", _live_pictures),

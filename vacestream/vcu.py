@@ -5,6 +5,8 @@ from typing import Literal
 
 from torch import Tensor
 
+from vacestream.method import Method
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -60,6 +62,30 @@ class Ahead:
 
 
 @dataclass(frozen=True)
+class Manner:
+    """How a chunk is made, beside what it is asked to be; None leaves it as it was when the stream began."""
+
+    seed: int | None = None
+    """Of its noise."""
+    steps: tuple[float, ...] | None = None
+    """Timesteps before they are warped, 1000 = pure noise."""
+    source_steps: tuple[float, ...] | None = None
+    """Those from the input's own latents."""
+    method: Method | None = None
+    loras: tuple[tuple[str, float], ...] | None = None
+    """The LoRA files that are merged into the weights, and their scales."""
+    adapter: str | None = None
+    """A file of context blocks, own: those of the pipeline, none: the bare base."""
+    switch: Literal["recache", "keep"] | None = None
+    """What a new prompt does to the cache; None: what the row does."""
+    reset: Literal["soft", "hard"] | None = None
+    """soft: what was made before is forgotten; hard: by the decoder, too, so that nothing shines through."""
+
+
+AS_BEGUN = Manner()
+
+
+@dataclass(frozen=True)
 class VCU:
     """What one chunk is asked to be."""
 
@@ -72,8 +98,8 @@ class VCU:
     """0.0 to 2.0, times the scale of every pass."""
     source: Tensor | None = None
     """Pixels [T 3 H W] whose own latents the chunk starts from."""
-    strength: float = 1.0
-    """How far it may go from them, 0.0 to 1.0."""
+    strength: float | None = 1.0
+    """How far it may go from them, 0.0 to 1.0; None: it starts from noise all the same."""
     fading: Fading | None = None
     negative_prompt: str = ""
     """What guidance leads away from, in rows that have it."""
@@ -84,6 +110,7 @@ class VCU:
     """Anchors that later chunks will show; the same objects from chunk to chunk."""
     reference_scales: tuple[float, ...] | None = None
     """How strongly each reference acts; all 1 when left out."""
+    manner: Manner = AS_BEGUN
 
     def __post_init__(self) -> None:
         if self.references and not self.layers:

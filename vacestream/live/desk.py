@@ -19,6 +19,7 @@ import numpy as np
 
 from vacestream.ahead import anchors_ahead
 from vacestream.changes import NONE, told
+from vacestream.changes import joined as joined_vace
 from vacestream.condition import Steering
 from vacestream.errors import RecipeError, VacestreamError
 from vacestream.live.edits import edited, moments
@@ -250,6 +251,8 @@ class Desk:
         keys = {
             key: NONE[key] if (value := getattr(change, key)) is None else value for key in change.changed
         }
+        if change.vace is not None:
+            keys["vace"] = joined_vace(self._now.vace, change.vace)
         with self._lock:
             self._asked = self._asked.model_copy(update=keys)
         region = None

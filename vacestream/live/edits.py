@@ -7,9 +7,11 @@ from vacestream.errors import RecipeError
 from vacestream.footage import look_at
 from vacestream.live.verbs import SETTABLE
 from vacestream.moments import Switch, switches
+from vacestream.pipelines import PIPELINES
 from vacestream.plan import Plan
 from vacestream.recipe import Control, Mask, Recipe, load_recipe
 from vacestream.recipe.text import Key
+from vacestream.sampling import as_asked
 from vacestream.unbuilt import unbuilt
 
 STAYS = ("bbox", "mask")
@@ -28,6 +30,7 @@ def edited(recipe: Recipe, sets: dict[str, Any], plan: Plan) -> dict[str, Any]:
             what = f"is fixed while the stream runs, which can change {', '.join(SETTABLE)}; start it again"
             raise made.error((key,), what)
     refuse_unfit(made, keys, plan)
+    as_asked(made, PIPELINES[made.pipeline])
     return {key: getattr(made, key) for key in keys}
 
 

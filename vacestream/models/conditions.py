@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vacestream.models.schedule import NUM_TRAIN_STEPS
+from vacestream.models.schedule import NUM_TRAIN_STEPS, Noise, seeded_noise
 from vacestream.models.transformer import CausalWan, Text
 from vacestream.models.vace import (
     KV,
@@ -18,6 +18,7 @@ from vacestream.models.vace import (
     later,
 )
 from vacestream.timeline import Chunk
+from vacestream.vcu import AS_BEGUN, Manner
 
 FARTHEST = 20
 """Latents between two tokens of the clips that the weights have seen."""
@@ -90,6 +91,11 @@ class Condition:
     held: Held | None = None
     is_plain: bool = False
     """Whether the footage that steers the chunk is all one colour, so that the output may be."""
+    manner: Manner = AS_BEGUN
+
+    def noise(self, streams: Noise) -> Noise:
+        """The noise of its own seed, else the stream's."""
+        return streams if self.manner.seed is None else seeded_noise(self.manner.seed)
 
     def refers(self, step: int | None = None) -> bool:
         """Whether references act at a step, counted from 0; None is in any."""
@@ -128,7 +134,7 @@ def hints_at(
         yield ContextHints(context.adapter, context.latents[None], scale, joined(sets), count, weights)
 
 
-def led_away(without: Tensor, flow: Tensor, weight: float) -> Tensor:
+def led_away(without: Tensor, flow: Tensor, weight: float | Tensor) -> Tensor:
     """Flow, `weight` times as far from that without references as it is; float32 (after arXiv:2211.09800)."""
     return torch.lerp(without.float(), flow.float(), weight)
 

@@ -120,6 +120,7 @@ class KVCache:
     def clear(self) -> None:
         """Forget every latent."""
         self.table = SlotTable(self.shape)
+        self.bank, self.ring = _bank(self.shape), _ring(self.shape, self.device)
         self.commit()
 
     def commit(self) -> None:

@@ -3,6 +3,7 @@
 Find the files, read them, rename their keys, fill modules strictly, on the device and in its numbers.
 """
 
+import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -50,6 +51,64 @@ ONE_VAE = {"control": "wan", "source": "wan", "output": "wan"}
 
 NOTHING: Mapping[str, str] = {}
 
+LoraFiles = tuple[tuple[str, float], ...]
+"""Users' LoRA files and their scales, in order."""
+
+OWN, NONE = "own", "none"
+"""Instead of a file of context blocks: those of the pipeline, or none at all."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where transformer and context blocks come from, to be read again with other LoRAs merged in."""
+
+    size: Transformer
+    transformer_file: Found
+    own_lora: Found | None
+    context_file: Found | None
+    device: torch.device
+    dtype: torch.dtype
+    quantized: Mapping[str, str]
+
+    def transformer(self, loras: LoraFiles = ()) -> CausalWan:
+        """The weights are what they would be had they been loaded with these LoRAs at once."""
+        module = load_transformer(
+            self.size,
+            self.transformer_file,
+            self.device,
+            self.dtype,
+            lora=self.own_lora,
+            changes=self._changes(loras),
+        )
+        if kind := self.quantized.get("base"):
+            quantize(module, kind)
+        return make_causal(module)
+
+    def adapter(self, context: str = OWN, loras: LoraFiles = ()) -> ContextAdapter | None:
+        """The context blocks of a file, own for those of the pipeline; None for the word none."""
+        file = self.context_file if context == OWN else Found(Path(context))
+        if context == NONE or file is None:
+            return None
+        module = load_adapter(self.size, file, self.device, self.dtype, self._changes(loras))
+        if kind := self.quantized.get("context"):
+            quantize(module, kind)
+        return module
+
+    def refuse_unfit(self, context: str, loras: LoraFiles) -> None:
+        """ModelError where these files are not of this model, a warning where a part is not."""
+        read_loras(loras, self.size)
+        if context not in (OWN, NONE):
+            file = Found(Path(context))
+            weights, names = _read(file, WAN_KEYS)
+            _, blocks = checkpoint.split_vace(weights)
+            checkpoint.check(_empty(lambda: build_adapter(self.size)), blocks, context, table=names)
+
+    def _changes(self, loras: LoraFiles) -> list[Lora]:
+        """What the files change; `refuse_unfit` has warned of the rest."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return read_loras(loras, self.size)
+
 
 @dataclass
 class Pipeline:
@@ -68,6 +127,12 @@ class Pipeline:
     """Encodes the footage that a video starts from; None: `vae`."""
     output_vae: VAE | None = None
     """Decodes; None: `vae`."""
+    loras: LoraFiles = ()
+    """What users' files are merged in."""
+    context: str = OWN
+    """What the adapter was read from: own, none, or a file."""
+    origin: Origin | None = None
+    """For chunks that ask for other LoRAs or context blocks."""
 
 
 def load_pipeline(
@@ -75,47 +140,48 @@ def load_pipeline(
     device: torch.device,
     dtype: torch.dtype,
     left_out: Collection[str] = (),
-    loras: Sequence[tuple[Path, float]] = (),
+    loras: LoraFiles = (),
     prompts: Sequence[str] | None = None,
     vaes: Mapping[str, str] = ONE_VAE,
     quantized: Mapping[str, str] = NOTHING,
+    context: str = OWN,
 ) -> Pipeline:
     """Load the parts of a row that are not left out, with users' LoRA files and their scales merged in.
 
     Where all `prompts` are known, they are embedded first, and the text encoder is gone before the rest
     comes; its files may be absent if it has seen them before. `quantized` says which weights of `base` and
-    `context` become int8 or fp8. ModelError names what is missing or wrong.
+    `context` become int8 or fp8. `context` names other context blocks than the row's. ModelError names what
+    is missing or wrong.
     """
     for kind in quantized.values():
         refuse_missing(kind)
-    size = spec.transformer
     kept = None if prompts is None or spec.name in EMBEDDED else keep_text(spec, device, dtype)
     unneeded = TEXT if kept is not None and kept.has(prompts or ()) else ()
     found, config = find(spec.name, without=[*left_out, *unneeded])
     small = {kind: find(SMALL_VAES[kind])[0]["net"] for kind in {*vaes.values()} - {"wan"}}
-    changes = read_loras(loras, size)
+    weights = found["base"] if spec.whole and "base" in found else found["transformer"]
+    own = found.get("lora"), found.get(CONTEXT)
+    origin = Origin(spec.transformer, weights, *own, device, dtype, quantized)
+    origin.refuse_unfit(context, loras)
     if kept is not None:
         kept.prepare(prompts or ())
-    weights = found["base"] if spec.whole and "base" in found else found["transformer"]
-    transformer = load_transformer(size, weights, device, dtype, lora=found.get("lora"), changes=changes)
     vae = {
         kind: load_any_vae(kind, config["vae"], small.get(kind) or found["vae"], device, dtype)
         for kind in {*vaes.values()}
     }
-    adapter = load_adapter(size, found[CONTEXT], device, dtype, changes) if CONTEXT in found else None
-    for role, module in (("base", transformer), ("context", adapter)):
-        if role in quantized and module is not None:
-            quantize(module, quantized[role])
     return Pipeline(
         spec=spec,
-        transformer=make_causal(transformer),
-        adapter=adapter,
+        transformer=origin.transformer(loras),
+        adapter=origin.adapter(context, loras),
         vae=vae[vaes["control"]],
         source_vae=vae[vaes["source"]],
         output_vae=vae[vaes["output"]],
         text=kept or load_text(spec, device, dtype),
         device=device,
         dtype=dtype,
+        loras=loras,
+        context=context,
+        origin=origin,
     )
 
 
@@ -145,13 +211,13 @@ def keep_text(spec: PipelineSpec, device: torch.device, dtype: torch.dtype) -> K
     )
 
 
-def read_loras(files: Sequence[tuple[Path, float]], size: Transformer) -> list[Lora]:
+def read_loras(files: LoraFiles, size: Transformer) -> list[Lora]:
     """What users' LoRA files, with their scales, change of the transformer and of context blocks."""
     if not files:
         return []
     modules = (_empty(lambda: build_transformer(size)), _empty(lambda: build_adapter(size)))
     shapes = {key: value.shape for module in modules for key, value in module.state_dict().items()}
-    return [read_users_lora(path, scale, shapes) for path, scale in files]
+    return [read_users_lora(Path(path), scale, shapes) for path, scale in files]
 
 
 def load_transformer(

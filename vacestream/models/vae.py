@@ -127,6 +127,11 @@ class Decoder:
             self.restored(before)
             raise
 
+    def begin_again(self, latent: Tensor) -> None:
+        """Forget what came before; what comes goes on from this latent [c 1 h w] as if it had stood still."""
+        self.features, self.started = self.codec.new_memory("decoder"), False
+        self.push(latent)
+
     def state(self) -> dict[str, Any]:
         """What must be kept to go on from here."""
         return {"features": list(self.features), "started": self.started}

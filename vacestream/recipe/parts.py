@@ -258,6 +258,8 @@ class Vae(Model):
 class Vace(Model):
     """The method's own choices."""
 
+    adapter: Media = "own"
+    """A file of context blocks; own are those that belong to the pipeline, with none the base stays bare."""
     precision: Literal["whole", "fp8", "int8"] | None = None
     """Weights of the context blocks; as the base's when left out."""
     references: Literal["hints", "sink", "prefix"] = "hints"
@@ -281,6 +283,9 @@ class Change(Model):
     """How long the change takes; at once when left out."""
     blend_by: Literal["linear", "slerp"] = "linear"
     """The way from the old prompt to the new: straight, or keeping the length of what is between."""
+    switch: Literal["recache", "keep"] | None = None
+    """What a new prompt or LoRA does to what is remembered: made again under it, or kept; the pipeline's own
+    way when left out."""
     cut: Flag = False
     """Forget what was before: a cut instead of a transition."""
     prompt: str | None = None
@@ -291,6 +296,8 @@ class Change(Model):
     """How strongly the prompt acts from here."""
     seed: Annotated[int, Strict(), Field(ge=0, lt=2**63)] | None = None
     """The noise from here."""
+    steps: Annotated[int, Strict(), Field(ge=1, le=1000)] | None = None
+    """Denoising steps a chunk, from here."""
     references: Annotated[tuple[Reference, ...], Field(max_length=3), OneOrMore()] | None = None
     """The pictures from here."""
     controls: Annotated[tuple[Control, ...], OneOrMore()] | None = None
@@ -304,7 +311,7 @@ class Change(Model):
     loras: Annotated[tuple[Lora, ...], OneOrMore()] | None = None
     """The low-rank changes from here."""
     vace: Vace | None = None
-    """The method's choices from here."""
+    """The method's choices from here; those that are not named stay."""
 
     @property
     def changed(self) -> tuple[str, ...]:
@@ -319,7 +326,11 @@ class Change(Model):
             raise ValueError("changes nothing; add a key such as `prompt:`, or `cut: true`")
         if self.cut and self.blend is not None:
             raise ValueError("blend and cut exclude each other; keep one")
+        if self.switch is not None and self.prompt is None and self.loras is None:
+            raise ValueError("switch says what a new prompt or LoRA does, and there is none; leave it out")
+        if self.switch is not None and self.cut:
+            raise ValueError("switch and cut exclude each other: a cut keeps nothing; keep one")
         return self
 
 
-_WHEN = ("at", "blend", "blend_by", "cut")
+_WHEN = ("at", "blend", "blend_by", "cut", "switch")

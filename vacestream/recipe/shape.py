@@ -13,7 +13,7 @@ from vacestream.recipe.base import IsFile, Model
 from vacestream.recipe.text import Document, Key
 from vacestream.recipe.values import media_kind
 
-WORDS = ("input", "source", "none")
+WORDS = ("input", "source", "none", "own")
 """Words that stand where a file name could."""
 
 Part = TypeVar("Part", bound=Model)
