@@ -64,6 +64,8 @@ class EncodeState:
     pictures: tuple[Tensor, ...] = ()
     references: References | None = None
     """Of `pictures`, which are compared by identity."""
+    ready: tuple[tuple[Tensor, ...], References] | None = None
+    """Pictures of a chunk to come, encoded ahead of time."""
     source: tuple[PixelEncoder, NoiseRule] | None = None
     """Of the footage that chunks start from."""
     ahead: list[tuple[Ahead, References]] = field(default_factory=list)
@@ -239,19 +241,28 @@ class Encode:
         """Encoded one by one, each as a still of its own, once per set."""
         if not vcu.references:
             return None
-        if len(state.pictures) != len(vcu.references) or any(
-            old is not new for old, new in zip(state.pictures, vcu.references, strict=True)
-        ):
-            latents = torch.stack([self.new_encoder().push(image[None])[:, 0] for image in vcu.references])
-            noise = [self.reference_noise(i, tuple(latents.shape[1:])) for i in range(len(latents))]
-            state.references = References(latents, torch.stack(noise).to(latents))
-            state.pictures = vcu.references
+        if not are_same(state.pictures, vcu.references):
+            ready = state.ready
+            made = ready[1] if ready and are_same(ready[0], vcu.references) else None
+            state.references = made or self.references_of(vcu.references)
+            state.pictures, state.ready = vcu.references, None
         assert state.references is not None
         if (
             state.references.scales != vcu.reference_scales
         ):  # chunks in flight keep those that they were given
             state.references = replace(state.references, scales=vcu.reference_scales)
         return state.references
+
+    def references_of(self, pictures: tuple[Tensor, ...]) -> References:
+        """Pictures [3 H W], encoded."""
+        latents = torch.stack([self.new_encoder().push(image[None])[:, 0] for image in pictures])
+        noise = [self.reference_noise(i, tuple(latents.shape[1:])) for i in range(len(latents))]
+        return References(latents, torch.stack(noise).to(latents))
+
+
+def are_same(some: tuple[Tensor, ...], others: tuple[Tensor, ...]) -> bool:
+    """Whether these are the same objects, in order."""
+    return len(some) == len(others) and all(a is b for a, b in zip(some, others, strict=True))
 
 
 def between(old: Tensor, new: Tensor, share: float, by: Literal["linear", "slerp"]) -> Tensor:

@@ -44,6 +44,8 @@ class DenoiseState:
     """The first latent that is remembered: behind a reset, the stream begins here."""
     prompt: Tensor | None = None
     text: Text | None = None
+    ready: tuple[Tensor, Text] | None = None
+    """The prompt of a chunk to come, made ahead of time."""
     recent: list[tuple[Tensor, tuple[Context, ...]]] = field(default_factory=list)
     """Clean latents [c f h w] of the last window, with the contexts they were made under: for a recache."""
     rows: list[KVCache] = field(default_factory=list)
@@ -221,7 +223,9 @@ class Denoiser:
         old, new = state.prompt, condition.prompt
         switched = old is None or (old is not new and not torch.equal(old, new))
         if switched or state.text is None:
-            state.text = self.model.embed_text(new[None])
+            ready, state.ready = state.ready, None
+            known = ready is not None and torch.equal(ready[0], new)
+            state.text = ready[1] if ready and known else self.model.embed_text(new[None])
         recaches = self.spec.recache != "none" and condition.manner.switch != "keep"
         if switched and recaches and state.recent:
             state.prompt = None  # a recache that fails is made again

@@ -15,11 +15,11 @@ from torch import Tensor
 
 from vacestream.batch import WholeClip
 from vacestream.decode import decode
-from vacestream.encode import Encode, EncodeState
+from vacestream.encode import Encode, EncodeState, are_same
 from vacestream.engine import Denoiser, DenoiseState, Trace, make_denoiser, new_denoise_state
 from vacestream.method import PLAIN, Method
-from vacestream.models.conditions import Condition
-from vacestream.models.load import NONE, LoraFiles, Pipeline
+from vacestream.models.conditions import Condition, references_at
+from vacestream.models.load import NONE, OWN, LoraFiles, Pipeline
 from vacestream.models.schedule import Noise, seeded_noise
 from vacestream.models.transformer import CausalWan
 from vacestream.models.vace import ContextAdapter
@@ -29,7 +29,7 @@ from vacestream.source import MotionRule, NoiseRule, SteadyRule
 from vacestream.step_batch import StepBatch
 from vacestream.stream_state import identity, plain, take
 from vacestream.timeline import Chunk
-from vacestream.vcu import VCU
+from vacestream.vcu import AS_BEGUN, VCU, Manner
 
 REFERENCE_CHUNK = -1
 """Where the noise of references stands among the chunks of a stream."""
@@ -76,8 +76,14 @@ class Stream:
         self, vcus: Iterable[tuple[Chunk, VCU]], watch: Watch = _unwatched
     ) -> Iterator[tuple[Chunk, np.ndarray]]:
         """VCUs in order -> the frames of each chunk, or of each latent, uint8 [T H W 3]."""
+        conditions = watch("encode", self._encode()(vcus, self.encoding, self._adapter_for))
+        latents = watch("denoise", self._denoise(conditions, seeded_noise(self.seed)))
+        return watch("decode", decode(latents, self.decoder, self._see, by_latent=self.by_latent))
+
+    def _encode(self) -> Encode:
+        """The encode stage."""
         pipe, noise = self.pipeline, seeded_noise(self.seed)
-        encode = Encode(
+        return Encode(
             new_encoder=lambda: Encoder(pipe.vae),
             new_source_encoder=lambda: Encoder(pipe.source_vae or pipe.vae),
             embed_prompt=pipe.text,
@@ -86,9 +92,30 @@ class Stream:
             guided=pipe.spec.is_guided,
             as_source=self._as_source,
         )
-        conditions = watch("encode", encode(vcus, self.encoding, self._adapter_for))
-        latents = watch("denoise", self._denoise(conditions, noise))
-        return watch("decode", decode(latents, self.decoder, self._see, by_latent=self.by_latent))
+
+    @torch.inference_mode()
+    def prepare(self, prompt: str, pictures: tuple[Tensor, ...], manner: Manner = AS_BEGUN) -> None:
+        """Make what chunks to come need for these, from another thread, beside the chunks in work.
+
+        ModelError where LoRAs or context blocks do not fit; those are read when their chunk comes.
+        """
+        pipe, state, loras = self.pipeline, self.denoising, manner.loras or ()
+        asked = manner.adapter or OWN, loras
+        if pipe.origin is not None and asked != self.attached:
+            pipe.origin.refuse_unfit(*asked)
+        embedding, adapter = pipe.text(prompt), self.adapter
+        if adapter is None or loras != self.loras or pipe.spec.whole is not None:
+            return
+        text = state.text
+        if text is None or state.prompt is None or not torch.equal(state.prompt, embedding):
+            text = self.transformer.embed_text(embedding[None])
+        if pictures and not are_same(pictures, self.encoding.pictures):
+            references = self._encode().references_of(pictures)
+            denoiser = make_denoiser(self.transformer, pipe.spec, method=self.method).in_manner(manner)
+            for timestep in (*denoiser.schedule.timesteps, pipe.spec.context_timestep):
+                references_at(timestep, self.transformer, text, adapter, references)
+            self.encoding.ready = pictures, references
+        state.ready = embedding, text
 
     def _denoise(self, conditions: Iterable[Condition], noise: Noise) -> Iterator[tuple[Condition, Tensor]]:
         """The denoise stage; a chunk that fails leaves no trace, here or in the encode stage."""
@@ -157,7 +184,7 @@ class Stream:
             assert pipe.origin is not None
             self.transformer = pipe.origin.transformer(loras)
         self.loras = loras
-        self.denoising.text = self.denoising.prompt = None
+        self.denoising.text = self.denoising.prompt = self.denoising.ready = None
 
     def attach(self, asked: tuple[str, LoraFiles]) -> None:
         """From the next chunk on the context blocks of this file, with these LoRAs merged in."""
