@@ -35,6 +35,7 @@ def run(desk: Desk, tell: Callable[[int], None] = lambda _: None) -> list[np.nda
     with ExitStack() as stack:
         stack.enter_context(desk)
         stream = new_stream(pipeline, plan.size, plan.seed)
+        desk.prepare = lambda told: stream.prepare(told.prompt, told.references, told.manner)
         passes = open_passes(plan, stack, desk.regions)
         tell(0)
         desk.settle()

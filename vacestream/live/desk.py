@@ -7,22 +7,24 @@ running stream what the model needs of them. It is answered at once, and again w
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from queue import Queue
 from threading import Lock, Thread
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 
 from vacestream.ahead import anchors_ahead
 from vacestream.changes import NONE, told
 from vacestream.changes import joined as joined_vace
+from vacestream.changes import joined as with_choices
 from vacestream.condition import Steering
 from vacestream.errors import RecipeError, VacestreamError
-from vacestream.live.edits import edited, moments
+from vacestream.live.edits import edited, moments, turned
+from vacestream.live.gallery import Gallery
 from vacestream.live.region import Frames, Region
 from vacestream.live.scenes import joined, keys_of
 from vacestream.live.verbs import Message, read_message
@@ -30,8 +32,9 @@ from vacestream.media.contracts import Source
 from vacestream.moments import num_blended
 from vacestream.passes import teller
 from vacestream.plan import Plan
+from vacestream.recipe import Recipe
 from vacestream.timeline import Chunk
-from vacestream.vcu import Fading
+from vacestream.vcu import VCU, Fading
 
 SCHEMA = "vacestream.live/1"
 Reply = Callable[[dict[str, Any]], None]
@@ -62,6 +65,16 @@ class Order:
 
 
 @dataclass(frozen=True)
+class _Posted:
+    """A message that was not judged yet."""
+
+    message: Message
+    reply: Reply
+    keys: Callable[[Recipe], dict[str, Any]]
+    """The keys that it changes in what holds then."""
+
+
+@dataclass(frozen=True)
 class _Fade:
     """A blend of prompts that has begun."""
 
@@ -83,16 +96,21 @@ class Desk:
         self.plan = joined(plans)
         self.prepare: Callable[[Steering], None] = lambda _: None
         """Makes ahead of time what chunks need that are told this; set by the line when weights are there."""
+        self.gallery: Gallery | None = None
+        """Keeps the last pictures, where somebody looks."""
         self._scenes = [plan.recipe for plan in plans]
         self._now = self._asked = plans[0].recipe
         self._tell, self._ahead = teller(self.plan), anchors_ahead(self.plan)
         self._steering = self._tell(told(self._now)[0])
         self._switches = list(plans[0].switches)
         self._fade: _Fade | None = None
+        self._switch: Literal["recache", "keep"] | None = None
+        self._reset: tuple[int, Literal["soft", "hard"]] | None = None
+        """The chunk that forgets what was before it, and how."""
         self._orders: deque[Order] = deque()
         self._shows: deque[Order] = deque()
         self._region: Region | None = None
-        self._posted: Queue[tuple[Message, Reply] | None] = Queue()
+        self._posted: Queue[_Posted | None] = Queue()
         self._listeners: list[Reply] = []
         self._lock, self._thread = Lock(), Thread(target=self._work, name="desk", daemon=True)
         self.scene, self.blackout, self.freeze, self.frame = 1, False, False, 0
@@ -112,13 +130,23 @@ class Desk:
         """Take a message, from any thread; `reply` gets its answers: accepted or refused, then took."""
         try:
             message = read_message(data)
-            if message.set is not None or message.scene is not None:
-                self._posted.put((message, reply))
-                return
-            self._accept(Order(message, reply))
         except VacestreamError as error:
-            given = data.get("id") if isinstance(data, dict) else None
-            reply(self._answer("refused", given, message=str(error), code=error.code))
+            self.refuse(error, reply, data.get("id") if isinstance(data, dict) else None)
+            return
+        if message.blackout is not None or message.freeze is not None:
+            reply(self._answer("accepted", message.id))
+            self._shows.append(Order(message, reply))
+        else:
+            self._posted.put(_Posted(message, reply, lambda recipe: self._keys_of(message, recipe)))
+
+    def turn(self, recipe: Recipe, keys: Sequence[str], reply: Reply) -> None:
+        """Take these keys of another recipe, as if a message had set them."""
+        message = Message(set=recipe.model_dump(mode="json", include={*keys}))
+        self._posted.put(_Posted(message, reply, lambda _: turned(recipe, keys, self.plan)))
+
+    def refuse(self, error: VacestreamError, reply: Reply, given: Any = None) -> None:
+        """Answer what is no message."""
+        reply(self._answer("refused", given, message=str(error), code=error.code))
 
     def listen(self, listener: Reply) -> None:
         """Tell this one of every change that takes effect, and how the line fares."""
@@ -131,40 +159,38 @@ class Desk:
     def _work(self) -> None:
         """The desk's thread: judge and prepare what was posted, in order."""
         while (posted := self._posted.get()) is not None:
-            message, reply = posted
             try:
-                self._judge(message, reply)
+                self._judge(posted)
             except VacestreamError as error:
-                reply(self._answer("refused", message.id, message=str(error), code=error.code))
+                self.refuse(error, posted.reply, posted.message.id)
             finally:
                 self._posted.task_done()
 
-    def _judge(self, message: Message, reply: Reply) -> None:
-        """Accept a message that sets keys, and make ready what it needs."""
+    def _judge(self, posted: _Posted) -> None:
+        """Accept a message, and make ready what it needs."""
         with self._lock:
             recipe = self._asked
-        keys = edited(recipe, message.set, self.plan) if message.set is not None else self._keys_of(message)
-        asked = recipe.model_copy(update=keys)
+        keys = posted.keys(recipe)
+        asked, message = recipe.model_copy(update=keys), posted.message
         blend = num_blended(message.blend, self.plan.spec, self.plan.fps)
         steering = self._tell(told(asked)[0])
         region = None
         if self._region is not None and asked.mask != recipe.mask:
             region = self._region.open(told(asked)[0].mask)
-        self._accept(Order(message, reply, keys, blend, region), prepared=lambda: self.prepare(steering))
+        posted.reply(self._answer("accepted", message.id))
+        self.prepare(steering)
+        with self._lock:
+            self._orders.append(Order(message, posted.reply, keys, blend, region))
+            self._asked = self._asked.model_copy(update=keys)
 
-    def _keys_of(self, message: Message) -> dict[str, Any]:
-        assert message.scene is not None
+    def _keys_of(self, message: Message, recipe: Recipe) -> dict[str, Any]:
+        if message.set is not None:
+            return edited(recipe, message.set, self.plan)
+        if message.scene is None:
+            return {}
         if message.scene > len(self._scenes):
             raise RecipeError(f"scene: there are {len(self._scenes)}; name more recipes to turn between more")
         return keys_of(self._scenes[message.scene - 1])
-
-    def _accept(self, order: Order, prepared: Callable[[], None] = lambda: None) -> None:
-        order.reply(self._answer("accepted", order.message.id))
-        prepared()
-        with self._lock:
-            shows = order.message.blackout is not None or order.message.freeze is not None
-            (self._shows if shows else self._orders).append(order)
-            self._asked = self._asked.model_copy(update=order.keys)
 
     def regions(self, plan: Plan, stack: ExitStack) -> Source:
         """The region that the masks name, which changes with them; for `open_passes`."""
@@ -189,24 +215,38 @@ class Desk:
             count = next(early, len(self._orders))
         self._take_next(count, chunk)
         fading = self._fade.at(chunk.index) if self._fade else None
-        return replace(self._steering, fading=fading, ahead=self._ahead(chunk))
+        resets = self._reset is not None and self._reset[0] == chunk.index
+        manner = replace(self._steering.manner, reset=self._reset[1] if self._reset and resets else None)
+        return replace(self._steering, manner=manner, fading=fading, ahead=self._ahead(chunk))
+
+    def watch(self, vcus: Iterable[tuple[Chunk, VCU]], stack: ExitStack) -> Iterable[tuple[Chunk, VCU]]:
+        """The same VCUs, seen by who looks."""
+        return vcus if self.gallery is None else self.gallery.watch(vcus, stack)
 
     def shown(self, chunk: Chunk, frames: np.ndarray) -> np.ndarray:
         """What outputs show of the frames [T H W 3] of a chunk, or of a part of it."""
         if chunk.index != self._shown_chunk:
             self._shown_chunk = chunk.index
             self._show(chunk)
-        self.frame += len(frames)
+        first, self.frame = self.frame, self.frame + len(frames)
         if not self.freeze or not len(self._last):
             self._last = frames[-1:].copy()
         elif not self.blackout:
-            return self._last.repeat(len(frames), axis=0)
-        return np.zeros_like(frames) if self.blackout else frames
+            frames = self._last.repeat(len(frames), axis=0)
+        frames = np.zeros_like(frames) if self.blackout else frames
+        if self.gallery is not None:
+            self.gallery.show(chunk, first, frames)
+        return frames
 
     def status(self, data: dict[str, Any]) -> None:
         """Tell everyone how the line fares."""
         for listener in self._listeners:
             listener({"schema": SCHEMA, "type": "status", **self.state(), **data})
+
+    @property
+    def recipe(self) -> Recipe:
+        """What holds once all that was accepted has taken effect."""
+        return self._asked
 
     def state(self) -> dict[str, Any]:
         """What holds now."""
@@ -241,8 +281,12 @@ class Desk:
         if "timeline" in order.keys:
             shift = chunk.index if message.scene else 0
             self._switches = [replace(one, chunk=one.chunk + shift) for one in moments(self._now, self.plan)]
+        if {"prompt", "loras"} & order.keys.keys():
+            self._switch = message.switch
+        if message.reset is not None:
+            self._reset = chunk.index, message.reset
         self.scene = message.scene or self.scene
-        self._steering = self._tell(replace(told(self._now)[0], frame=chunk.start, chunk=chunk.index))
+        self._steering = self._tell(replace(told(self._now)[0], switch=self._switch))
         self._echo(order, chunk)
 
     def _change(self, index: int, blend: int, chunk: Chunk) -> Order:
@@ -253,12 +297,19 @@ class Desk:
         }
         if change.vace is not None:
             keys["vace"] = joined_vace(self._now.vace, change.vace)
+        if change.vace is not None:
+            keys["vace"] = with_choices(self._now.vace, change.vace)
         with self._lock:
             self._asked = self._asked.model_copy(update=keys)
         region = None
         if "mask" in keys and self._region is not None and keys["mask"] != self._now.mask:
             region = self._region.open(keys["mask"], frame=chunk.start)
-        message = Message(set=change.model_dump(mode="json", include=set(keys)), blend_by=change.blend_by)
+        message = Message(
+            set=change.model_dump(mode="json", include=set(keys)),
+            blend_by=change.blend_by,
+            switch=change.switch,
+            reset="hard" if change.cut else None,
+        )
         return Order(message, _nobody, keys, blend, region)
 
     def _echo(self, order: Order, chunk: Chunk) -> None:

@@ -1,5 +1,6 @@
 """What `set` says -> the keys of the recipe that change, judged as the recipe is."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from vacestream.changes import plain, streams
@@ -25,16 +26,21 @@ def edited(recipe: Recipe, sets: dict[str, Any], plan: Plan) -> dict[str, Any]:
     if not keys:
         raise RecipeError('set: names no key; write {"set": {"prompt": "..."}}')
     made = load_recipe(recipe.resolved(), overrides=list(sets.items()))
+    return turned(made, keys, plan)
+
+
+def turned(recipe: Recipe, keys: Sequence[str], plan: Plan) -> dict[str, Any]:
+    """These keys of a recipe, and their values; refused where they are fixed or a stream cannot take them."""
     for key in keys:
         if key not in SETTABLE:
             what = f"is fixed while the stream runs, which can change {', '.join(SETTABLE)}; start it again"
-            raise made.error((key,), what)
-    refuse_unfit(made, keys, plan)
-    as_asked(made, PIPELINES[made.pipeline])
-    return {key: getattr(made, key) for key in keys}
+            raise recipe.error((key,), what)
+    _refuse_unfit(recipe, keys, plan)
+    as_asked(recipe, PIPELINES[recipe.pipeline])
+    return {key: getattr(recipe, key) for key in keys}
 
 
-def refuse_unfit(recipe: Recipe, keys: list[str], plan: Plan) -> None:
+def _refuse_unfit(recipe: Recipe, keys: Sequence[str], plan: Plan) -> None:
     """Refuse what these keys of a recipe ask of a running stream and it cannot do."""
     for key, what in unbuilt(recipe):
         if key[0] in keys:
@@ -45,6 +51,9 @@ def refuse_unfit(recipe: Recipe, keys: list[str], plan: Plan) -> None:
         _refuse_new_controls(recipe, ("controls",), recipe.controls, plan)
     if "mask" in keys:
         _refuse_mask(recipe, ("mask",), recipe.mask, plan)
+    starts = any(told.strength is not None for told in plan.told)
+    if "strength" in keys and recipe.strength is not None and not starts:
+        raise recipe.error(("strength",), "this stream starts from noise; start it with one, such as 1")
     if "timeline" in keys:
         for i, change in enumerate(recipe.timeline):
             _refuse_new_controls(recipe, ("timeline", i, "controls"), change.controls or (), plan)

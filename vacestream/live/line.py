@@ -33,6 +33,7 @@ def live(desk: Desk, doors: Doors, *, report: Report, stop: Flag) -> None:
         doors.say("loading the model")
         stream = load_stream(plan)
         stream.by_latent = True
+        desk.prepare = lambda told: stream.prepare(told.prompt, told.references, told.manner)
         doors.say("waiting for the input")
         line = Line(desk, stream, doors, report, stop)
         line.run(stack)
@@ -63,7 +64,9 @@ class Line:
         passes, start = open_passes(plan, stack, desk.regions), open_start(plan, stack)
         stack.callback(self._broken.set)
         chunks = self._pace.watch(desk.chunks(), waits=not keeps_time(plan.recipe))
-        vcus = make_vcus(chunks, passes, desk.at, plan.size, mask_time=plan.mask_time, source=start)
+        vcus = desk.watch(
+            make_vcus(chunks, passes, desk.at, plan.size, mask_time=plan.mask_time, source=start), stack
+        )
         self.report(Event("start", data={"num_frames": plan.num_frames, "task": plan.task}))
         for chunk, frames in self.stream(self._watch("condition", self._seen(vcus)), self._watch):
             self._give(chunk, frames)

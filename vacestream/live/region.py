@@ -32,8 +32,10 @@ class Region:
         self._last = np.empty((0, *plan.size, 3), np.uint8)
 
     def open(self, mask: Mask | None, *, frame: int = 0) -> Frames:
-        """Another mask; one that follows what is in the input is read from its start up to `frame`."""
-        return Late(partial(open_mask, self._plan, mask, self._stack), frame)
+        """Another mask, opened now; with `frame`, when it is read, and caught up from the start to there."""
+        if frame:
+            return Late(partial(open_mask, self._plan, mask, self._stack), frame)
+        return open_mask(self._plan, mask, self._stack)
 
     def swap(self, shown: Frames) -> None:
         """Show this from the next frame on."""
