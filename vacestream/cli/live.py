@@ -1,11 +1,25 @@
 """`vacestream live`: a recipe in real time."""
 
 import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 from threading import Event as Flag
 from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
 import typer
 
+from vacestream.cli.channels import (
+    PAGE,
+    Channels,
+    CommandsOption,
+    KeysOption,
+    MidiOption,
+    OscOption,
+    PageAtOption,
+    PageOption,
+    WatchOption,
+)
 from vacestream.cli.interrupt import Stop, stopping
 from vacestream.cli.options import (
     DebugOption,
@@ -21,7 +35,9 @@ from vacestream.cli.options import load as load_all
 from vacestream.errors import StoppedError, VacestreamError
 
 if TYPE_CHECKING:
+    from vacestream.live.desk import Desk
     from vacestream.plan import Plan
+    from vacestream.recipe import Recipe
 
 
 def live(
@@ -37,6 +53,13 @@ def live(
         Literal["block", "drop-oldest"] | None,
         typer.Option(help="What outputs do that cannot keep up; the recipe's live.overflow."),
     ] = None,
+    keys: KeysOption = False,
+    watch: WatchOption = False,
+    commands: CommandsOption = None,
+    osc: OscOption = None,
+    midi: MidiOption = None,
+    page: PageOption = False,
+    page_at: PageAtOption = None,
     yes: Annotated[bool, typer.Option("-y", help="Replace recordings that exist.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Tell every chunk.")] = False,
@@ -51,23 +74,37 @@ def live(
     stream = (sys.stderr if "-" in (output or []) else sys.stdout) if json else None
     given = {"live.latency_budget": latency_budget, "live.overflow": overflow}
     sets = [*(sets or []), *(f"{key}={value}" for key, value in given.items() if value is not None)]
-    name = ""
+    name, place = "", page_at or (PAGE if page else None)
+
+    def load() -> "Recipe":
+        return load_all(recipes[:1], input_, output, sets)[0]
+
+    channels = Channels(keys=keys, watch=watch, commands=commands, osc=osc, midi=midi, page=place)
     try:
         plans = [make_plan(recipe, way="live") for recipe in load_all(recipes, input_, output, sets)]
         plan, name = plans[0], plans[0].recipe.name
+        channels.refuse_two_on_stdin(recipes, plan)
         refuse_absent_folders(plan.outputs)
         if not yes:
             refuse_existing(target for target in plan.outputs if target.output.kind == "file")
         if stream and any(target.path == "-" for target in plan.outputs):
             stream = sys.stderr
-        _run(plans, stream, quiet=quiet, verbose=verbose)
+        opened = partial(channels.open, load=load, path=recipes[0])
+        _run(plans, opened, stream, quiet=quiet or keys, verbose=verbose)
     except VacestreamError as error:
         write_envelope(stream, [failed(name, error)], "live")
         raise
     write_envelope(stream, [{"recipe": name, "ok": True}], "live")
 
 
-def _run(plans: "list[Plan]", stream: TextIO | None, *, quiet: bool, verbose: bool) -> None:
+def _run(
+    plans: "list[Plan]",
+    opened: "Callable[[Desk], ExitStack]",
+    stream: TextIO | None,
+    *,
+    quiet: bool,
+    verbose: bool,
+) -> None:
     """The outputs open first, so that none is dark while the model is loaded."""
     from vacestream.cli.progress import telling
     from vacestream.events import Event
@@ -89,7 +126,7 @@ def _run(plans: "list[Plan]", stream: TextIO | None, *, quiet: bool, verbose: bo
         from vacestream.live.desk import Desk
         from vacestream.live.line import live
 
-        with Desk(plans) as desk:
+        with Desk(plans) as desk, opened(desk):
             live(desk, doors, report=report, stop=flag)
     if stop.asked:
         raise StoppedError(f"stopped after {stop.frame} frames; what was written is complete")

@@ -1,6 +1,7 @@
 """Image files <-> frames [H W 3]: stills, folders in natural order, numbered patterns."""
 
 import re
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -93,3 +94,10 @@ def _rgb(image: Image.Image) -> np.ndarray:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return np.array(image.convert("RGB"))
+
+
+def as_jpeg(frame: np.ndarray) -> bytes:
+    """A frame [H W 3] as a JPEG file."""
+    data = BytesIO()
+    Image.fromarray(frame).save(data, "JPEG", quality=85)
+    return data.getvalue()
