@@ -1,6 +1,7 @@
 """Every shipped recipe does what it says, judged by its pixels against what its clips are known to show."""
 
 import functools
+import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vacestream import loading, run
+from vacestream import cli, loading, run
 from vacestream.annotators import TASKS
 from vacestream.events import Event
 from vacestream.media.sources import open_source
@@ -19,9 +20,7 @@ from vacestream.sprites.scenes import COLOURS
 from vacestream.sprites.source import reference
 
 RECIPES = Path(__file__).parents[1] / "recipes"
-SAME = {
-    "mask": "inpaint", "image_reference": "reference", "frameref": "firstframe", "clipref": "firstclip",
-}  # fmt: skip
+SAME = {"frameref": "firstframe", "clipref": "firstclip"}
 """Tasks whose recipe has another name."""
 LUMA = np.array([0.114, 0.587, 0.299])
 STRONG = 70
@@ -76,8 +75,10 @@ def rendered(name: str, *, context_scale: float | None = None) -> Made:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _weights_are_loaded_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _weights_are_loaded_once(finders: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """And what stands out in a picture is what is red."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VACESTREAM_MODELS", str(finders))
         load = functools.cache(loading.load_pipeline)
         patch.setattr(loading, "load_pipeline", lambda spec, device, dtype, **_: load(spec, device, dtype))
         patch.setenv(
@@ -243,7 +244,11 @@ EFFECTS: tuple[tuple[str, Effect, float], ...] = (
     ("firstlastclip", keeps(217, *range(9), *range(25, 33)), 1),
     ("firstlastclip", goes_on(217, 9, 10, 24), 12),
     ("framerefext", keeps(217, 0, 16, 28), 1), ("framerefext", goes_on(217, 1, 17, 29), 12),
-    ("inpaint", keeps_the_rest(27), 1), ("inpaint", coloured("red"), 0.5),
+    ("mask", keeps_the_rest(27), 1), ("mask", coloured("red"), 0.5),
+    ("depthv2", follows(22), 0.4), ("depthv2", coloured("blue"), 0.3),
+    ("pose_body", follows(30), 0.4), ("pose_body", coloured("yellow"), 0.5),
+    ("salient", coloured("blue"), 0.5),
+    ("image_reference", coloured("red"), 0.5), ("image_salient", coloured("red"), 0.5),
     ("bbox", coloured("red"), 0.3), ("bbox", keeps_around(217, 0.1, 4), 1),
     ("bboxtrack", keeps_the_rest(56), 0.99), ("bboxtrack", coloured("green"), 0.5),
     ("masktrack", keeps_the_rest(56), 0.99), ("masktrack", coloured("yellow"), 0.5),
@@ -269,7 +274,28 @@ def test_a_recipe_does_what_it_says(name: str, effect: Effect, least: float) -> 
     assert effect(made) >= least
 
 
-def test_every_task_that_needs_no_weights_has_a_recipe_that_is_judged() -> None:
-    built = {SAME.get(row.name, row.name) for row in TASKS.values() if row.built and not row.weights}
-    assert built <= {name for name, _, _ in EFFECTS}
-    assert all((RECIPES / f"{name}.yaml").is_file() for name in built)
+def test_every_task_has_a_recipe_and_what_needs_no_weights_is_judged() -> None:
+    assert all((RECIPES / f"{SAME.get(name, name)}.yaml").is_file() for name in TASKS)
+    free = {SAME.get(row.name, row.name) for row in TASKS.values() if not row.weights}
+    assert free <= {name for name, _, _ in EFFECTS}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["salient", "salientmasktrack", "salientbboxtrack", "pointtrack", "maskpointtrack", "label", "caption",
+     "image_face", "image_salient"],
+)  # fmt: skip
+def test_a_recipe_whose_nets_are_not_here_plans_and_names_them(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for place in ("HF_HUB_CACHE", "HF_ASSETS_CACHE"):
+        monkeypatch.setattr(f"huggingface_hub.constants.{place}", str(tmp_path))
+    monkeypatch.setenv("VACESTREAM_MODELS", str(tmp_path))
+    recipe, parts = str(RECIPES / f"{name}.yaml"), [part.files[0] for part in TASKS[name].parts]
+    assert cli.run(["plan", recipe, "--json"]) == 0
+    downloads = json.loads(capsys.readouterr().out)["estimates"]["downloads"]
+    assert [(need["repo"], need["file"]) for need in downloads] == [(one.repo, one.path) for one in parts]
+    assert cli.run(["render", recipe, "-q", "-o", str(tmp_path / "out.mp4")]) == 4
+    said = capsys.readouterr().err
+    assert all(f"{one.path} of {one.repo}" in said for one in parts)
+    assert not list(tmp_path.iterdir())

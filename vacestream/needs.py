@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from vacestream.recipe import Recipe
 from vacestream.references import placed_references
-from vacestream.weights import CONTEXT, EMBEDDED, SMALL_VAES, Part, model
+from vacestream.weights import CONTEXT, EMBEDDED, SMALL_VAES, Part, model, refuse_missing
 
 CONTEXT_KEYS = ("references", "controls", "mask", "outpaint", "extend")
 """Keys of a recipe that act through VACE's blocks."""
@@ -40,6 +40,11 @@ def parts_needed(recipe: Recipe) -> dict[tuple[str, str], Part]:
     left_out = parts_left_out(recipe)
     parts = model(recipe.pipeline).parts
     return {(recipe.pipeline, key): parts[key] for key in parts if key not in left_out} | found
+
+
+def refuse_missing_nets(recipe: Recipe) -> None:
+    """ModelError for every net that the recipe ever asks for and that is not here."""
+    refuse_missing(dict.fromkeys(_nets(recipe)))
 
 
 def _nets(recipe: Recipe) -> Iterator[str]:

@@ -23,6 +23,7 @@ from vacestream.media import compose
 from vacestream.media.compose import GRAY, WHITE, Padded
 from vacestream.media.contracts import Source
 from vacestream.moments import frame_at
+from vacestream.needs import refuse_missing_nets
 from vacestream.pipelines import PIPELINES
 from vacestream.plan import Plan
 from vacestream.recipe import Control, Reference, Span
@@ -41,6 +42,8 @@ def open_passes(plan: Plan, stack: ExitStack, regions: Regions = open_regions) -
 
     `regions` opens what the masks of the plan name.
     """
+    refuse_missing_nets(plan.recipe)
+    refuse_missing_nets(plan.recipe)
     footage, mask = open_kept(plan, stack, regions) or (None, None)
     feather = max((one.mask.feather for one in plan.told if one.mask), default=0)
     passes = []

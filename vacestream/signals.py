@@ -7,7 +7,7 @@ from typing import Literal
 from vacestream.annotators.options import asked, asked_region
 from vacestream.recipe import Control, Recipe
 
-EXACT = ("depth", "pose", "flow", "scribble", "layout_bbox")
+EXACT = ("depth", "depthv2", "pose", "pose_body", "flow", "scribble", "layout_bbox")
 """Signals that a sprites: source knows exactly."""
 
 

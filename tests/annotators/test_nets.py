@@ -195,7 +195,7 @@ def test_midas_is_the_net_of_controlnet_aux(footage: np.ndarray, monkeypatch: py
         torch.manual_seed(0)
         net = DPTDepthModel(backbone="vitb_rn50_384").eval()
     net.scratch.output_conv[4].bias.data.fill_(1)
-    monkeypatch.setattr("vacestream.annotators.find", lambda name: None)
+    monkeypatch.setattr("vacestream.annotators.refuse_missing", lambda names: None)
     monkeypatch.setattr(of_nets, "file_of", lambda name: Found(Path("midas.pt")))
     monkeypatch.setattr(checkpoint, "read", lambda path, entry: net.state_dict())
     signal = made("depth", footage[:2], [2], side=64)

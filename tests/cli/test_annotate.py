@@ -226,6 +226,30 @@ def test_footage_cut_off_half_way_leaves_no_finished_file(
     assert len(frames_of("dance.gray.part.mkv")) == 8
 
 
+VACES = """
+depth depthv2 pose pose_body flow scribble canny gray layout_bbox layout_track plain
+firstframe lastframe firstlastframe firstclip lastclip firstlastclip framerefext
+salient mask bbox masktrack bboxtrack maskpointtrack maskbboxtrack pointtrack salientmasktrack
+salientbboxtrack label caption outpainting outpainting_inner image_reference image_face image_salient
+reference_anything animate_anything swap_anything expand_anything move_anything composition
+"""
+
+
+def test_every_task_of_vace_is_listed_with_what_it_takes_what_makes_it_and_its_licence(run: Run) -> None:
+    rows = {row["task"]: row for row in json.loads(run("tasks", "--json")[1])}
+    for name in VACES.split():
+        row = rows[name]
+        assert all(isinstance(row[key], str) and row[key] for key in ("inputs", "model", "licence", "recipe"))
+        assert row["built"]
+        choices = row["choices"].values()
+        assert all(set(choice) == {"model", "licence", "built"} for choice in choices)
+    assert rows["bboxtrack"]["choices"]["sam2"]["model"] == "SAM2"
+    assert rows["depthv2"]["choices"]["depth-anything-v2-large"]["licence"] == "CC-BY-NC-4.0"
+    assert not rows["depthv2"]["choices"]["video-depth-anything"]["built"]
+    assert "face" in rows["image_reference"]["parameters"]["mode"]["enum"]
+    assert rows["image_reference"]["choices"]["label"]["model"] == "Grounding DINO and SAM2"
+
+
 def test_tasks_lists_every_row_and_its_needs(run: Run) -> None:
     from vacestream.annotators import TASKS
 

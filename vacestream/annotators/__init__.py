@@ -9,7 +9,7 @@ from vacestream.annotators.table import TASKS as TASKS
 from vacestream.errors import ModelError, RecipeError
 from vacestream.recipe.base import Model
 from vacestream.recipe.names import unknown_word
-from vacestream.weights import find
+from vacestream.weights import refuse_missing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,7 +76,7 @@ def task(name: str) -> Row:
 def load(row: Row) -> Any:
     """What makes it; ModelError names weights that are missing."""
     if row.place:
-        _refuse_missing(row)
+        refuse_missing(row.weights)
         module, _, name = row.place.partition(":")
         return getattr(import_module(f"vacestream.annotators.{module}"), name)
     if row.weights:
@@ -86,18 +86,6 @@ def load(row: Row) -> Any:
             " or see `vacestream tasks` for what works without weights"
         )
     raise RecipeError(f"{row.name}: has no file of its own; ask for it in a recipe: {row.recipe}")
-
-
-def _refuse_missing(row: Row) -> None:
-    """ModelError names all weights that are not here."""
-    lost = []
-    for net in row.weights:
-        try:
-            find(net)
-        except ModelError as error:
-            lost.append(str(error))
-    if lost:
-        raise ModelError("\n".join(lost))
 
 
 def arguments(row: Row, parameters: Model) -> dict[str, Any]:

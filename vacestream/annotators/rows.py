@@ -84,8 +84,7 @@ class Row:
     @property
     def licence(self) -> str:
         """Of the weights, else of the code."""
-        licences = (licence for net in self.weights for licence in ANNOTATORS[net].licences)
-        return ", ".join(dict.fromkeys(licences)) or "Apache-2.0"
+        return _licence(self.weights)
 
     @property
     def missing(self) -> str:
@@ -108,9 +107,21 @@ class Row:
             "model": self.model,
             "licence": self.licence,
             "weights": [part.to_dict() for part in self.parts],
-            "choices": {name: choice.model for name, choice in self.choices.items()},
+            "choices": {
+                name: {
+                    "model": choice.model,
+                    "licence": _licence(choice.weights),
+                    "built": bool(choice.place),
+                }
+                for name, choice in self.choices.items()
+            },
             "packages": list(self.packages),
             "kept": self.kept,
             "built": self.built,
             "recipe": self.recipe,
         }
+
+
+def _licence(nets: tuple[str, ...]) -> str:
+    licences = (licence for net in nets for licence in ANNOTATORS[net].licences)
+    return ", ".join(dict.fromkeys(licences)) or "Apache-2.0"

@@ -157,16 +157,19 @@ _REFERENCES = (
 )  # fmt: skip
 
 _COMPOSITIONS = tuple(
-    Row(name, "composition", summary, "a recipe", "see recipe", recipe=recipe, composed=True)
-    for name, summary, recipe in (
-        ("reference_anything", "up to three subjects in one video", "references"),
-        ("animate_anything", "a subject moved as in a video", "references, controls: pose"),
-        ("swap_anything", "a thing replaced by a subject", "references, mask"),
-        ("expand_anything", "a picture widened, with subjects", "references, outpaint, extend: firstframe"),
-        ("move_anything", "a thing of a picture moved", "extend: firstframe, controls: layout_bbox"),
-        ("composition", "any of these together", "their keys in one recipe"),
+    Row(name, "composition", summary, "what its parts name", inputs, recipe=recipe, composed=True)
+    for name, summary, inputs, recipe in (
+        ("reference_anything", "subjects in one video", "up to three pictures", "references"),
+        ("animate_anything", "a subject moved as in a video", "a picture and a video",
+         "references, controls: pose"),
+        ("swap_anything", "a thing replaced by a subject", "a picture and a video", "references, mask"),
+        ("expand_anything", "a picture widened, with subjects", "a picture, and others of subjects",
+         "references, outpaint, extend: firstframe"),
+        ("move_anything", "a thing of a picture moved", "a picture and boxes",
+         "extend: firstframe, controls: layout_bbox"),
+        ("composition", "any of these together", "those of its parts", "their keys in one recipe"),
     )
-)
+)  # fmt: skip
 
 TASKS: dict[str, Row] = {
     row.name: row

@@ -106,7 +106,9 @@ def draw_layout_bbox(clip: Clip) -> Tensor:
 
 SIGNALS: dict[str, Callable[[Clip], Tensor]] = {
     "depth": draw_depth,
+    "depthv2": draw_depth,
     "pose": draw_pose,
+    "pose_body": draw_pose,
     "flow": draw_flow,
     "scribble": draw_scribble,
     "mask": draw_mask,

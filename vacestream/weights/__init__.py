@@ -1,6 +1,16 @@
 """Files of weights: which each model is loaded from, where they lie here, how they come here."""
 
-from vacestream.weights.places import CONTEXT, FOLDER, TEXT, Found, file_of, find, look_up, model
+from vacestream.weights.places import (
+    CONTEXT,
+    FOLDER,
+    TEXT,
+    Found,
+    file_of,
+    find,
+    look_up,
+    model,
+    refuse_missing,
+)
 from vacestream.weights.rows import File, Model, Part
 from vacestream.weights.table import (
     ANNOTATORS,
@@ -16,4 +26,5 @@ from vacestream.weights.table import (
 __all__ = [
     "ANNOTATORS", "CONTEXT", "EMBEDDED", "FOLDER", "LIGHT_VAE", "MODELS", "PIPELINES", "SMALL_VAES", "TEXT",
     "VAES", "WAN_CONFIG", "File", "Found", "Model", "Part", "file_of", "find", "look_up", "model",
+    "refuse_missing",
 ]  # fmt: skip

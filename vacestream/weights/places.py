@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -66,6 +66,18 @@ def find(
         part: Found(path, wanted[part].entry, wanted[part].alpha) for part, path in paths.items() if path
     }
     return found, row.config or WAN_CONFIG
+
+
+def refuse_missing(names: Iterable[str]) -> None:
+    """ModelError for every file of these models that is not here."""
+    lost = []
+    for name in names:
+        try:
+            find(name)
+        except ModelError as error:
+            lost.append(str(error))
+    if lost:
+        raise ModelError("\n".join(lost))
 
 
 def file_of(name: str, part: str = "net") -> Found:
