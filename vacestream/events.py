@@ -1,7 +1,7 @@
 """What a render tells while it runs."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -28,6 +28,18 @@ class Sighting(UserWarning):
         said = "is found again" if found else "is lost; its last region is held"
         super().__init__(f"mask: from frame {frame} on, what is followed {what or said}")
         self.data = {"frame": frame, "found": found}
+
+
+def tell_sightings(found: Sequence[bool], first: int, before: bool = True) -> bool:
+    """Warn of each frame, the first of them `first`, from which on a thing is lost or seen again.
+
+    `before`: whether it was found in the frame before; what is returned says so of the last one.
+    """
+    for frame, here in enumerate(found, first):
+        if here != before:
+            warnings.warn(Sighting(frame, found=here), stacklevel=3)
+        before = here
+    return before
 
 
 @contextmanager

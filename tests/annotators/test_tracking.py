@@ -43,19 +43,21 @@ def test_a_mask_of_one_frame_is_followed(mode: str) -> None:
     assert overlap(found, truth).min() > 0.8
 
 
-def test_what_is_gone_is_said_and_its_last_region_held_until_it_is_back() -> None:
+@pytest.mark.parametrize("at", [0, 20])
+def test_what_is_gone_is_said_in_order_and_its_last_region_held_until_it_is_back(at: int) -> None:
     frames, truth = clip(27)
     empty = np.median(frames, axis=(0, 1, 2)).astype(np.uint8)
     frames[10:16] = empty
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        found = annotator("bboxtrack", bbox=box(truth[0]))(frames)[..., 0] > 127
+        found = annotator("bboxtrack", bbox=box(truth[at]), at=f"{at}f")(frames)[..., 0] > 127
     seen = [one.message.data for one in told if isinstance(one.message, Sighting)]
     assert (
         seen == json.loads(json.dumps(seen)) == [{"frame": 10, "found": False}, {"frame": 16, "found": True}]
     )
-    assert (found[10:16] == found[9]).all()
+    assert (found[10:16] == found[16 if at else 9]).all()
     assert overlap(found[16:], truth[16:]).min() > 0.7
+    assert overlap(found[:10], truth[:10]).min() > 0.7
 
 
 def test_an_outline_is_where_the_region_ends() -> None:

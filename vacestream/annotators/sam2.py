@@ -12,7 +12,7 @@ import torch
 from vacestream.annotators.masks import white_at
 from vacestream.annotators.nets import load_pretrained
 from vacestream.annotators.view import View
-from vacestream.events import Sighting
+from vacestream.events import Sighting, tell_sightings
 from vacestream.recipe.values import Box, Point, Time
 
 MEMORY = 16
@@ -59,11 +59,12 @@ class Tracked:
         self._begin, self._at, self._every = begin, at, every
         self.lead = at + 1
         self._next = 0
+        self._seen = True
         self._session: _Session | None = None
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """[T H W 3] -> [T H W 3]."""
-        white = np.zeros(frames.shape[:3], bool)
+        white, found = np.zeros(frames.shape[:3], bool), [True] * len(frames)
         first = 0
         if self._next == 0 and len(frames):
             first = min(self._at, len(frames) - 1)
@@ -72,12 +73,13 @@ class Tracked:
                 warnings.warn(Sighting(first, found=False, what="is nowhere to be found"), stacklevel=2)
             back = _Session(self._net, start)
             for i in range(first, -1, -1):
-                white[i] = back.step(frames[i], i)
+                white[i], found[i] = back.step(frames[i])
             self._session = _Session(self._net, start)
         for i in range(first, len(frames)):
             assert self._session is not None
             self._look_again(frames[i], self._next + i)
-            white[i] = self._session.step(frames[i], self._next + i)
+            white[i], found[i] = self._session.step(frames[i])
+        self._seen = tell_sightings(found, self._next, self._seen)
         self._next += len(frames)
         return np.where(white[..., None], 255, 0).astype(np.uint8).repeat(3, axis=-1)
 
@@ -102,16 +104,16 @@ class _Session:
         )
         self._net, self._start = net, start
         self._state = self._processor.init_video_session(inference_device=net.device, dtype=net.dtype)
-        self._done, self._found = 0, True
+        self._done = 0
         self._region: np.ndarray | None = None
 
     @torch.inference_mode()
-    def step(self, frame: np.ndarray, index: int) -> np.ndarray:
-        """[H W 3] -> [H W] bool; `index` is told where it is lost or found again."""
+    def step(self, frame: np.ndarray) -> tuple[np.ndarray, bool]:
+        """[H W 3] -> [H W] bool, and whether it is found there."""
         size = (frame.shape[0], frame.shape[1])
         prompts = self._start.prompts
         if not prompts:
-            return np.zeros(size, bool)
+            return np.zeros(size, bool), True
         given = self._processor(images=np.ascontiguousarray(frame), return_tensors="pt")
         if not self._done:
             if "input_masks" not in prompts:
@@ -122,12 +124,9 @@ class _Session:
         self._forget()
         self._done += 1
         found = bool((seen.object_score_logits > 0).any())
-        if found != self._found:
-            warnings.warn(Sighting(index, found=found), stacklevel=2)
-            self._found = found
         if found or self._region is None:
             self._region = np.asarray(masks.cpu().numpy().any(axis=(0, 1)))
-        return self._region
+        return self._region, found
 
     def _forget(self) -> None:
         """Keep of the session what the next frames look back at."""

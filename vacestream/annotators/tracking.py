@@ -13,7 +13,7 @@ import numpy as np
 
 from vacestream.annotators.masks import filled, white_at
 from vacestream.annotators.view import View
-from vacestream.events import Sighting
+from vacestream.events import Sighting, tell_sightings
 from vacestream.recipe.values import Box, Time
 
 ROOM = 0.2
@@ -50,6 +50,7 @@ class Followed:
         """Frames that the first piece has."""
         self._next = 0
         self._now: _State | None = None
+        self._seen = True
         self._search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         self._colours = np.zeros((1, 65)), np.zeros((1, 65))
         self._area = 0
@@ -58,22 +59,22 @@ class Followed:
         """[T H W 3] -> [T H W 3], white where it is."""
         if not len(frames):
             return frames
-        regions = [np.zeros(0)] * len(frames)
+        states: list[_State] = []
         first = 0
         if self._now is None:
             first = min(self.at, len(frames) - 1)
-            self._now = start = self._started(frames[first])
-            regions[first] = start.region
-            back = start
-            for i in range(first - 1, -1, -1):
-                back = self._step(back, frames[i], i)
-                regions[i] = back.region
+            self._now = self._started(frames[first])
+            states = [self._now]
+            for frame in frames[:first][::-1]:
+                states.insert(0, self._step(states[0], frame))
             first += 1
-        for i in range(first, len(frames)):
-            self._now = self._step(self._now, frames[i], self._next + i)
-            regions[i] = self._now.region
+        for frame in frames[first:]:
+            self._now = self._step(self._now, frame)
+            states.append(self._now)
+        if self._area:
+            self._seen = tell_sightings([one.found for one in states], self._next, self._seen)
         self._next += len(frames)
-        white = np.stack(regions)[..., None].repeat(3, axis=-1)
+        white = np.stack([one.region for one in states])[..., None].repeat(3, axis=-1)
         return np.where(white, 255, 0).astype(np.uint8)
 
     def _started(self, frame: np.ndarray) -> _State:
@@ -99,7 +100,7 @@ class Followed:
         assert self._mask is not None
         return white_at(self._mask, self.at, size, self._view.fit)
 
-    def _step(self, before: _State, frame: np.ndarray, index: int) -> _State:
+    def _step(self, before: _State, frame: np.ndarray) -> _State:
         """The region in the next frame."""
         if not self._area:
             return before
@@ -112,8 +113,6 @@ class Followed:
         near = moved if moved.any() else before.region
         region = self._cut(frame, near, _grown(_boxed(near)), learn=False)
         found = bool(SMALLEST * self._area < region.sum() < LARGEST * self._area)
-        if found != before.found:
-            warnings.warn(Sighting(index, found=found), stacklevel=2)
         return _State(frame, region, True) if found else replace(before, found=False)
 
     def _cut(self, frame: np.ndarray, likely: np.ndarray, near: np.ndarray, *, learn: bool) -> np.ndarray:
