@@ -109,3 +109,27 @@ def test_the_output_keeps_footage_and_anchors_outside_a_soft_seam() -> None:
     still = soft.masks.expand_as(soft.frames) == 0
     assert torch.equal(soft.frames[still], hard.frames[still])
     assert (soft.masks[[0, 20]] == 0).all()
+
+
+@pytest.mark.parametrize("names", [("mask",), ("outpaint",), ("mask", "outpaint", "control")], ids="+".join)
+@pytest.mark.parametrize(
+    ("ending", "more"),
+    [(", at_end: free", ""), ("", "extend: {lastframe: 'sprites:12'}\n")],
+    ids=["free", "lastframe"],
+)
+def test_after_the_last_frame_of_the_input_everything_is_made(
+    names: tuple[str, ...], ending: str, more: str
+) -> None:
+    chosen = "".join(PARTS[name] for name in names)
+    short = START.replace("sprites:30", f"{{path: 'sprites:30', end: 15f{ending}}}")
+    whole, cut = part(START + chosen), part(short + chosen + more)
+    assert torch.equal(cut.masks[:15], whole.masks[:15])
+    assert torch.equal(cut.frames[:15], whole.frames[:15])
+    assert (cut.masks[15:32] == 1).all()
+    kept = part(short + chosen + more, kept=True)
+    assert (kept.masks[15:32] == 1).all()
+    if "control" in names:
+        control = part(START.replace("input: sprites:30\n", "") + PARTS["control"])
+        assert torch.equal(cut.frames[15:32], control.frames[15:32])
+    else:
+        assert cut.frames[15:32].abs().max() < 1e-2

@@ -15,7 +15,19 @@ import numpy as np
 from vacestream.anchors import Anchor
 from vacestream.annotators.masks import HALF
 from vacestream.inputs import open_file, open_input
-from vacestream.media.compose import BLACK, GRAY, WHITE, Late, Mapped, Overlaid, Padded, plain, still
+from vacestream.media.compose import (
+    BLACK,
+    GRAY,
+    WHITE,
+    Foreseen,
+    Late,
+    Mapped,
+    Overlaid,
+    Padded,
+    WhiteAfter,
+    plain,
+    still,
+)
 from vacestream.media.contracts import Source
 from vacestream.plan import Plan
 from vacestream.recipe import Mask
@@ -69,8 +81,9 @@ def _of_input(plan: Plan, stack: ExitStack, regions: Regions | None) -> tuple[So
     if regions is not None:
         region = regions(plan, stack)
         white = Mapped(region, lambda frames: np.maximum(frames, around)) if plan.framing else region
-    if plan.anchors:
-        return Padded(footage, GRAY), Padded(white, WHITE)
+    if plan.anchors or plan.ends_free:
+        footage = Foreseen(footage)
+        return Padded(footage, GRAY), WhiteAfter(white, footage)
     return footage, white
 
 

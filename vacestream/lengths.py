@@ -48,9 +48,12 @@ def num_frames_of(
 
 def refuse_short(recipe: Recipe, footage: Footage, fps: Fraction, num_frames: int) -> None:
     """Refuse a ready-made control or mask that ends before the video does."""
-    short = {} if recipe.extend else control_frames(recipe, footage, fps)
+    free = recipe.extend or (recipe.input and recipe.input.at_end == "free")
+    short = {} if free else control_frames(recipe, footage, fps)
     if mask := _timed_mask(footage):
         short |= {("mask", "mask"): mask.frames_at(fps) or 0}
+        own = input_frames(recipe, footage, fps) if free else None
+        num_frames = num_frames if own is None else min(num_frames, own)
     for key, frames in short.items():
         if frames < num_frames:
             what = (

@@ -156,8 +156,7 @@ def _frames(plan: Plan, span: Span) -> tuple[int, int]:
 def _open_control(plan: Plan, control: Control, stack: ExitStack) -> Source:
     """A ready-made signal, the exact one of a source that knows it, or one that an annotator reads."""
     source = _signal(plan, control, stack)
-    free = plan.recipe.input is not None and plan.recipe.input.at_end == "free"
-    return Padded(source, GRAY) if plan.anchors or free else source
+    return Padded(source, GRAY) if plan.anchors or plan.ends_free else source
 
 
 def _signal(plan: Plan, control: Control, stack: ExitStack) -> Source:

@@ -75,6 +75,11 @@ class Plan:
         return dtype_of(self.recipe.precision, self.device)
 
     @property
+    def ends_free(self) -> bool:
+        """Whether frames after the input's last one are made freely."""
+        return self.recipe.input is not None and self.recipe.input.at_end == "free"
+
+    @property
     def mask_time(self) -> Literal["group", "nearest", "union"]:
         """Which frame of a latent's four speaks for its mask."""
         mask = next((one.mask for one in self.told if one.mask), None)

@@ -82,6 +82,52 @@ class Padded:
         self._source.close()
 
 
+class Foreseen:
+    """A source that says how far it goes before it is read there."""
+
+    def __init__(self, source: Source) -> None:
+        self._source, self._seen, self._done = source, 0, 0
+        self.size, self.fps, self.num_frames = source.size, source.fps, source.num_frames
+        self._ready = np.empty((0, *source.size, 3), np.uint8)
+
+    def reaches(self, frame: int) -> int:
+        """How many of the frames before this one there are."""
+        if frame > self._seen and len(frames := self._source.read(frame - self._seen)):
+            self._ready, self._seen = np.concatenate([self._ready, frames]), self._seen + len(frames)
+        return min(frame, self._seen)
+
+    def read(self, n: int) -> np.ndarray:
+        """The next [t H W 3]."""
+        self.reaches(self._done + n)
+        frames, self._ready = self._ready[:n], self._ready[n:]
+        self._done += len(frames)
+        return frames
+
+    def close(self) -> None:
+        """Close it."""
+        self._source.close()
+
+
+class WhiteAfter:
+    """A mask as long as footage has frames, and white for ever after."""
+
+    def __init__(self, mask: Source, footage: Foreseen) -> None:
+        self._mask, self._footage, self._next = Padded(mask, WHITE), footage, 0
+        self.size, self.fps = mask.size, mask.fps
+        self.num_frames: int | None = None
+
+    def read(self, n: int) -> np.ndarray:
+        """The next n frames, always."""
+        frames = self._mask.read(n)
+        frames[max(0, self._footage.reaches(self._next + n) - self._next) :] = WHITE
+        self._next += n
+        return frames
+
+    def close(self) -> None:
+        """Close the mask."""
+        self._mask.close()
+
+
 class Late:
     """A source without its first frames, opened when it is first read."""
 
