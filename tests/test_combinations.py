@@ -1,10 +1,13 @@
 """Everything that can be asked together: a legal recipe plans, an illegal one is refused with its reason."""
 
+from collections.abc import Callable
 from itertools import product
+from random import Random
+from typing import Any
 
 import pytest
 
-from vacestream.errors import RecipeError
+from vacestream.errors import InputError, RecipeError
 from vacestream.plan import make_plan
 from vacestream.recipe import load_recipe
 
@@ -111,3 +114,115 @@ def test_a_plan_says_where_everything_stands() -> None:
         ("lastframe", 32, 33),
     ]
     assert said["mask"] == "bboxtrack: OpenCV flow and GrabCut (without weights, not SAM2)"
+
+
+def drawn(pick: Random) -> dict[str, Any]:
+    """A legal recipe: whatever its keys may hold together."""
+    said: dict[str, Any] = {"prompt": "x", "length": "33f", "seed": pick.randrange(9)}
+    ended = {"path": "sprites:30", "end": "15f"}
+    given = pick.choice([None, "sprites:30", {**ended, "at_end": "free"}, {**ended, "at_end": "hold"}])
+    if pick.random() < 0.5:
+        ways = pick.choices(REFERENCES, k=pick.randint(1, 3))
+        said["references"] = [{"image": "sprites:12", **way} for way in ways]
+    if pick.random() < 0.4:
+        said["extend"] = pick.choice(EXTENSIONS)
+    if given:
+        said |= {key: pick.choice(values) for key, values in OF_INPUT.items() if pick.random() < 0.4}
+        said["input"] = given
+    if given or pick.random() < 0.5:
+        said["controls"] = [pick.choice(CONTROLS) for _ in range(pick.randint(1, 2))]
+    hidden = "outpaint" in said and not said["outpaint"].get("inner") and not {"mask", "extend"} & said.keys()
+    if said.get("controls") and (not given or hidden):
+        said["controls"] = [{"signal": "pose", "from": "sprites:12"}, {"signal": "layout_bbox", "boxes": BOX}]
+        if given and not {"mask", "outpaint", "strength"} & said.keys():
+            del said["input"]
+    if pick.random() < 0.5:
+        said["timeline"] = {"at": "9f", **pick.choice(CHANGES)}
+    return said
+
+
+REFERENCES: tuple[dict[str, Any], ...] = (
+    {}, {"scale": 0.5, "fit": "crop"}, {"mode": "salient"}, {"label": "star", "augment": "hull"},
+    {"mask": "sprites:12"}, {"bbox": ["10%", "10%", "60%", "90%"]}, {"mode": "face"}, {"points": [9, 9]},
+    {"mode": "bboxtrack", "bbox": [1, 1, 30, 30], "options": {"net": "grabcut"}},
+)  # fmt: skip
+EXTENSIONS: tuple[dict[str, Any], ...] = (
+    {"firstframe": "sprites:12"},
+    {"lastframe": "sprites:12", "keyframes": {"at": "12f", "image": "sprites:15"}},
+    {"lastclip": {"path": "sprites:12", "end": "8f"}},
+)  # fmt: skip
+OF_INPUT: dict[str, list[Any]] = {
+    "mask": [
+        "sprites:30", {"mode": "bbox", "bbox": [1, 1, 30, 30], "time": "nearest", "feather": 3},
+        {"mode": "bboxtrack", "bbox": [1, 1, 30, 30], "at": "1s", "augment": "bbox_expand", "invert": True},
+        {"label": "star", "time": "union", "options": {"boxes": "all", "every": 12}}, {"mode": "salient"},
+    ],
+    "outpaint": [{"left": 0.25}, {"up": 0.25, "inner": True}],
+}  # fmt: skip
+BOX = {"at": "0s", "bbox": ["10%", "10%", "50%", "50%"]}
+CONTROLS: tuple[dict[str, Any], ...] = (
+    {"signal": "depth"}, {"signal": "gray", "scale": 0.5, "frames": "9..20"},
+    {"signal": "scribble", "steps": "1..2"},
+    {"signal": "layout_track", "track": {"mode": "bboxtrack", "bbox": [1, 1, 30, 30]}},
+    {"signal": "pose_body", "options": {"net": "vitpose"}},
+)  # fmt: skip
+CHANGES: tuple[dict[str, Any], ...] = (
+    {"prompt": "y", "blend": "1 chunks"}, {"context_scale": 0.5}, {"references": ["sprites:11"]},
+)  # fmt: skip
+
+POSE = {"signal": "pose", "from": "sprites:2"}
+
+
+def also(key: str, item: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """One more item of a list."""
+    return lambda said: {key: [*said.get(key, []), item]}
+
+
+def always(**keys: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    return lambda said: keys
+
+
+def with_input(**keys: Any) -> Callable[[dict[str, Any]], dict[str, Any] | None]:
+    return lambda said: keys if "input" in said else None
+
+
+ILLEGAL: dict[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = {
+    "two things at one frame": always(
+        extend={"firstframe": "sprites:1", "keyframes": {"at": "0f", "image": "sprites:2"}}
+    ),
+    "has no end": always(extend={"lastclip": "sprites:12"}),
+    "and there is none; add `input": lambda said: None if "input" in said else {"mask": "sprites:30"},
+    "needs bbox": with_input(mask={"mode": "bboxtrack"}),
+    "label and caption are two ways": always(references={"image": "sprites:1", "label": "a", "caption": "b"}),
+    "past the end": always(timeline={"at": "60f", "prompt": "z"}),
+    "at most 3|out of range": always(references=["sprites:1"] * 4),
+    "acts in no step": also("controls", {**POSE, "steps": "9..12"}),
+    "acts on no frame": also("controls", {**POSE, "frames": "40..50"}),
+    "is one way and": with_input(
+        mask={"mask": "sprites:30", "time": "union"}, timeline={"at": "9f", "mask": "sprites:1"}
+    ),
+    "not built yet": also(
+        "controls", {"signal": "depthv2", "from": "sprites:2", "options": {"net": "video-depth-anything"}}
+    ),
+}
+"""What a refusal says -> the change of a legal recipe that it is said of, None where it would be legal."""
+
+
+def test_any_legal_recipe_plans_and_any_with_one_thing_wrong_is_refused_for_it() -> None:
+    pick, tried = Random(5), dict.fromkeys(ILLEGAL, 0)
+    for _ in range(60):
+        said = drawn(pick)
+        plan = make_plan(load_recipe(said))
+        assert (plan.num_frames, plan.num_chunks) == (33, 3), said
+        terms = plan.task.split(" + ")
+        assert all((TERMS[key] in terms) == (key in said) for key in ("references", "mask", "outpaint")), said
+        cut = [one for one in said.get("references", []) if one.keys() - {"image", "scale", "fit"}]
+        assert len(plan.reference_makers) == len(cut)
+        for reason, change in pick.sample(sorted(ILLEGAL.items()), 3):
+            if (broken := change(said)) is None:
+                continue
+            tried[reason] += 1
+            with pytest.raises((RecipeError, InputError), match=reason) as error:
+                make_plan(load_recipe({**said, **broken}))
+            assert "; " in str(error.value)
+    assert min(tried.values()) >= 3, tried

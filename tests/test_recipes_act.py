@@ -246,7 +246,7 @@ EFFECTS: tuple[tuple[str, Effect, float], ...] = (
     ("framerefext", keeps(217, 0, 16, 28), 1), ("framerefext", goes_on(217, 1, 17, 29), 12),
     ("mask", keeps_the_rest(27), 1), ("mask", coloured("red"), 0.5),
     ("depthv2", follows(22), 0.4), ("depthv2", coloured("blue"), 0.3),
-    ("pose_body", follows(30), 0.4), ("pose_body", coloured("yellow"), 0.5),
+    ("pose_body", follows(30), 0.3), ("pose_body", coloured("green"), 0.5),
     ("salient", coloured("blue"), 0.5),
     ("image_reference", coloured("red"), 0.5), ("image_salient", coloured("red"), 0.5),
     ("bbox", coloured("red"), 0.3), ("bbox", keeps_around(217, 0.1, 4), 1),
