@@ -15,7 +15,7 @@ from vacestream.media.compose import GRAY, Placed
 from vacestream.media.fit import Fit, letterbox_on_white, place
 from vacestream.media.images import read_image
 from vacestream.media.probe import probe
-from vacestream.media.sources import Source, open_source
+from vacestream.media.sources import Source, Waits, open_source
 from vacestream.plan import Plan
 from vacestream.recipe import Reference, Time
 from vacestream.recipe.values import media_kind
@@ -46,9 +46,17 @@ def open_footage(plan: Plan, stack: ExitStack, signal: str | None = None) -> Sou
         end=plan.seconds(given.end),
         at_end=given.at_end or "stop",
         signal=signal,
+        waits=_waits(plan),
     )
     stack.callback(source.close)
     return source
+
+
+def _waits(plan: Plan) -> Waits:
+    """What becomes of frames of a camera or a stream that the line does not keep up with."""
+    seconds = plan.seconds(plan.recipe.live.latency_budget)
+    assert seconds is not None
+    return Waits(float(seconds), plan.recipe.live.overflow != "block")
 
 
 def refuse_early_end(plan: Plan, num_frames: int) -> None:
@@ -114,6 +122,7 @@ def open_file(
         end=plan.seconds(end),
         at_end="hold" if still else "stop",
         signal=signal,
+        waits=_waits(plan),
     )
     stack.callback(source.close)
     return source

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import groupby
@@ -20,6 +21,7 @@ import yaml
 
 from tests.live.cameras import recording
 from tests.media.conftest import clip, told  # noqa: F401
+from tests.media.test_feed import port, runs, sending
 from tests.tiny import tiny_pipeline
 from vacestream import cli, loading
 from vacestream.media import ffmpeg
@@ -95,6 +97,39 @@ def test_a_pipe_to_a_pipe_loses_no_frame(live: Live, clip: Clip, tmp_path: Path)
     assert code == 0, err
     assert reader.wait(20) == 0
     assert told(seen("read.mkv")) == [*range(30)]
+
+
+def test_mpegts_on_stdin_loses_no_frame(live: Live, clip: Clip) -> None:  # noqa: F811
+    args = ["-i", clip("a.mp4", 30), "-c", "copy", "-f", "mpegts", "in.ts"]
+    subprocess.run([ffmpeg.exe(), "-v", "error", *args], check=True)
+    with Path("in.ts").open("rb") as file, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdin", SimpleNamespace(buffer=file))
+        code, err = live("-i", "-")
+    assert code == 0, err
+    assert told(seen("out.mkv")) == [*range(30)]
+
+
+def test_a_stream_that_is_lost_and_comes_back_does_not_end_the_line(live: Live, clip: Clip) -> None:  # noqa: F811
+    """Over TCP in and out: a camera gets a picture at every beat, the last one while nothing comes."""
+    number, path, ended = port(), clip("a.mp4", 48), threading.Event()
+
+    def send() -> None:
+        while not ended.is_set():
+            with sending(path, f"tcp://127.0.0.1:{number}", "mpegts") as sender:
+                for _ in range(15):
+                    if sender.poll() is None:
+                        ended.wait(0.1)
+
+    sender = threading.Thread(target=send, daemon=True)
+    sender.start()
+    with recording() as cameras:
+        code, err = live("-i", f"tcp://127.0.0.1:{number}?listen=1", "-o", "camera:out", length="60f", fps=24)
+    ended.set()
+    sender.join(10)
+    assert code == 0, err
+    shown = told(np.stack(cameras[0].frames))
+    assert "it is opened again" in err
+    assert runs(shown) > 20
 
 
 def test_the_first_ctrl_c_ends_an_endless_line_with_files_that_are_whole(

@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,23 @@ def run_ffmpeg(*args: str, data: bytes | None = None) -> bytes:
     return done.stdout
 
 
+def made(
+    folder: Path,
+    name: str,
+    num_frames: int,
+    *options: str,
+    fps: Fraction = Fraction(24),
+    size: tuple[int, int] = SIZE,
+) -> str:
+    """A clip of numbered frames, its path."""
+    data = np.stack([drawn(i, size) for i in range(num_frames)]).tobytes()
+    source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{size[1]}x{size[0]}", "-r", str(fps), "-i", "-"]
+    path = folder / name
+    encoded = options or ("-c:v", "libx264", "-crf", "10", "-pix_fmt", "yuv420p")
+    run_ffmpeg(*source, *encoded, ffmpeg.file(path), data=data)
+    return str(path)
+
+
 Clip = Callable[..., str]
 
 
@@ -44,32 +62,7 @@ Clip = Callable[..., str]
 def clip(tmp_path: Path) -> Clip:
     """clip(name, num_frames, *options): a clip of numbered frames, its path."""
 
-    def make(
-        name: str, num_frames: int, *options: str, fps: Fraction = Fraction(24), size: tuple[int, int] = SIZE
-    ) -> str:
-        data = np.stack([drawn(i, size) for i in range(num_frames)]).tobytes()
-        source = [
-            "-f",
-            "rawvideo",
-            "-pix_fmt",
-            "rgb24",
-            "-s",
-            f"{size[1]}x{size[0]}",
-            "-r",
-            str(fps),
-            "-i",
-            "-",
-        ]
-        path = tmp_path / name
-        run_ffmpeg(
-            *source,
-            *(options or ("-c:v", "libx264", "-crf", "10", "-pix_fmt", "yuv420p")),
-            ffmpeg.file(path),
-            data=data,
-        )
-        return str(path)
-
-    return make
+    return partial(made, tmp_path)
 
 
 @pytest.fixture

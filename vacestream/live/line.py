@@ -15,6 +15,7 @@ from vacestream.live.overlap import ahead
 from vacestream.live.pace import Pace
 from vacestream.live.status import Rate
 from vacestream.loading import load_stream
+from vacestream.media.feed import feeds
 from vacestream.passes import open_passes
 from vacestream.room import memory_told
 from vacestream.stream import Stream
@@ -74,7 +75,8 @@ class Line:
     def _seen(self, vcus: Iterable[tuple[Chunk, VCU]]) -> Iterator[tuple[Chunk, VCU]]:
         """The same, with the time at which their frames were there."""
         for chunk, vcu in vcus:
-            self._taken[chunk.index] = monotonic() - (chunk.num_wanted - 1) / float(self._fps)
+            age = max((feed.age for feed in feeds()), default=0.0)
+            self._taken[chunk.index] = monotonic() - age - (chunk.num_wanted - 1) / float(self._fps)
             yield chunk, vcu
 
     def _watch(self, stage: str, items: Iterable[Any]) -> Iterator[Any]:
@@ -98,6 +100,7 @@ class Line:
         self._pace.done()
         del self._taken[chunk.index]
         status = {"fps": self._rate.add(chunk.num_wanted), "chunk": self.chunk, **self.doors.status()}
+        status["inputs"] = {feed.name: feed.status() for feed in feeds()}
         self.desk.status(status)
         self.report(Event("chunk", self.frame, self.chunk, {**self.desk.state(), **status, **self._lap()}))
 

@@ -31,6 +31,8 @@ def words(status: dict[str, Any]) -> str:
     said = [f"{status['fps']:.1f} fps", f"{late:.0f} ms from seen to shown (OBS sync offset {late:.0f} ms)"]
     said += [f"{name} holds {count}" for name, count in status["queues"].items() if count]
     said += [f"{name} left out {count}" for name, count in status["drops"].items() if count]
+    for name, told in status["inputs"].items():
+        said += [f"{name} {word} {told[word]}" for word in ("waiting", "dropped", "held") if told[word]]
     return ", ".join(
         [f"frame {status['frame']}", *said, f"chunk {status['chunk']}", f"prompt: {status['prompt']}"]
     )

@@ -16,6 +16,12 @@ _SIGPIPE = 13
 """What ends a child that writes into a pipe that nobody reads."""
 
 
+PROMPT = ("-analyzeduration", "1M", "-probesize", "1M")
+"""Options of an input that is to begin soon; nothing of it is lost."""
+NOW = (*PROMPT, "-fflags", "nobuffer", "-flags", "low_delay")
+"""The same where what came while it was looked at is stale, and left out."""
+
+
 @cache
 def exe() -> str:
     """Path of the ffmpeg binary that the imageio-ffmpeg wheel ships."""

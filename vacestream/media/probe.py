@@ -18,11 +18,11 @@ def probe(where: str) -> MediaInfo:
     """The numbers of anything `input` may name; InputError for what cannot be read."""
     kind = kind_of(where)
     match kind:
-        case "free":
+        case "free" | "live":
             return MediaInfo(where, FREE_SIZE, IMAGE_FPS, None)
         case "stream":
             piped = stream(where)
-            return MediaInfo(piped.name, piped.header.size, piped.header.fps, None)
+            return MediaInfo(piped.shared.name, piped.header.size, piped.header.fps, None)
         case "still":
             frame = images.read_image(Path(where))
             return MediaInfo(where, frame.shape[:2], IMAGE_FPS, 1, timed=False)
@@ -34,7 +34,7 @@ def probe(where: str) -> MediaInfo:
             return probe_video(where, stat.st_mtime_ns, stat.st_size)
 
 
-Kind = Literal["free", "stream", "still", "images", "video"]
+Kind = Literal["free", "live", "stream", "still", "images", "video"]
 
 
 def kind_of(where: str) -> Kind:
@@ -43,8 +43,8 @@ def kind_of(where: str) -> Kind:
         return "free"
     if is_stream(where):
         return "stream"
-    if re.match(r"camera:|screen$|[a-z]+://", where):
-        raise InputError(f"{where}: cameras, screens and URLs are not read yet; record it to a file first")
+    if is_live(where):
+        return "live"
     path = Path(where)
     if path.is_dir():
         return "images"
@@ -57,6 +57,11 @@ def kind_of(where: str) -> Kind:
     if path.stat().st_size == 0:
         raise InputError(f"{where}: is empty")
     return "still" if path.suffix.lower() in images.IMAGE_SUFFIXES else "video"
+
+
+def is_live(where: str) -> bool:
+    """Whether this names a camera, a screen or an address."""
+    return re.match(r"camera:|/dev/video|screen$|screen:|[a-z]+://", where) is not None
 
 
 def image_paths(where: str) -> list[Path]:

@@ -11,6 +11,8 @@ from vacestream.errors import InputError
 from vacestream.media import patterns
 from vacestream.media.contracts import SignalledSource as SignalledSource
 from vacestream.media.contracts import Source as Source
+from vacestream.media.feed import Waits as Waits
+from vacestream.media.feed import open_feed
 from vacestream.media.fit import Fit, place
 from vacestream.media.images import read_image
 from vacestream.media.info import FREE_SIZE, IMAGE_FPS, MediaInfo, as_fraction, nearest
@@ -34,6 +36,7 @@ class _Asked:
     start: Fraction
     end: Fraction | None
     signal: str | None
+    waits: Waits
 
 
 def open_source(
@@ -46,13 +49,15 @@ def open_source(
     end: Fraction | float | None = None,
     at_end: AtEnd = "stop",
     signal: str | None = None,
+    waits: Waits = Waits(),  # noqa: B008  (frozen)
 ) -> Source:
-    """Open a file, folder, numbered pattern, a pipe or `-` (y4m), test:NAME, sprites:SEED; times in seconds.
+    """Open a file, folder, numbered pattern, a pipe or `-`, test:NAME, sprites:SEED, camera, screen or URL.
 
-    `signal` asks a sprites: source for the exact depth, pose, ... of its frames instead of the frames.
+    Times are in seconds. `waits`: what becomes of frames of the last three that nobody has read yet. `signal`
+    asks a sprites: source for the exact depth, pose, ... of its frames instead of the frames.
     """
     stop = None if end is None else as_fraction(end)
-    asked = _Asked(where, size, fps, fit, as_fraction(start), stop, signal)
+    asked = _Asked(where, size, fps, fit, as_fraction(start), stop, signal, waits)
     if at_end == "loop":
         if is_stream(where):
             name = "stdin" if where == "-" else where
@@ -70,6 +75,10 @@ def _open(asked: _Asked) -> Source:
     match kind:
         case "free":
             return _drawn(asked)
+        case "live":
+            size, fps = asked.size or FREE_SIZE, asked.fps or IMAGE_FPS
+            lasts = None if asked.end is None else nearest((asked.end - asked.start) * fps)
+            return open_feed(where, size, fps, asked.fit, asked.waits, lasts)
         case "stream":
             return Y4mSource(
                 stream(where), size=asked.size, fps=asked.fps, fit=asked.fit, start=asked.start, end=asked.end

@@ -1,75 +1,71 @@
-"""A y4m stream, on stdin or in a named pipe -> sources: resampled, fitted and cut as it comes in."""
+"""A stream on stdin or in a named pipe -> sources: resampled, fitted and cut as it comes in.
 
+It is y4m, or MPEG-TS, Matroska or FLV, which the shipped ffmpeg makes y4m of.
+"""
+
+import subprocess
 import sys
-from collections import deque
+from contextlib import suppress
 from fractions import Fraction
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
+from threading import Thread
+from typing import BinaryIO, cast
 
 import numpy as np
 
-from vacestream.errors import InputError
-from vacestream.media import y4m
+from vacestream.media import ffmpeg, y4m
 from vacestream.media.fit import Fit, place
 from vacestream.media.info import as_fraction, nearest
+from vacestream.media.shared import Shared
+
+SIGNATURES = (b"\x47", b"\x1a\x45\xdf\xa3", b"FLV")
+"""How MPEG-TS, Matroska and FLV begin."""
 
 
 class Y4mStream:
-    """What can be read once, for several readers in step: a frame is kept until the last of them has it."""
+    """A stream and its readers."""
 
-    def __init__(self, file: BinaryIO, name: str) -> None:
-        self.name, self.header = name, y4m.read_header(file, name)
-        self._file = file
-        self._kept: deque[np.ndarray] = deque()
-        self._dropped = 0
-        self._readers: list[Reader] = []
+    def __init__(self, file: BinaryIO, name: str, *, ours: bool) -> None:
+        """`ours`: closed with it."""
+        self._file, self._child, self._ours = file, _decoder(file), ours
+        if self._child is not None:
+            stdout = self._child.process.stdout
+            assert stdout is not None
+            file = cast(BinaryIO, stdout)
+        self.header = y4m.read_header(file, name)
+        self.shared = Shared(name, lambda: y4m.read_frame(file, self.header, name))
 
     def close(self) -> None:
         """Let go of the pipe."""
-        self._file.close()
-
-    def reader(self) -> "Reader":
-        """One more, from the first frame on."""
-        if self._dropped:
-            raise InputError(f"{self.name}: can be read only once; write it to a file first")
-        self._readers.append(reader := Reader(self))
-        return reader
-
-    def frame(self, index: int) -> np.ndarray | None:
-        """[H W 3]; None past the end."""
-        if index == self._dropped + len(self._kept):
-            frame = y4m.read_frame(self._file, self.header, self.name)
-            if frame is None:
-                return None
-            self._kept.append(frame)
-        return self._kept[index - self._dropped]
-
-    def drop(self) -> None:
-        """Let go of what every reader has."""
-        while self._kept and self._dropped < min((reader.at for reader in self._readers), default=0):
-            self._kept.popleft()
-            self._dropped += 1
-
-    def leave(self, reader: "Reader") -> None:
-        """One less; after the last, what is left is nobody's."""
-        if reader in self._readers:
-            self._readers.remove(reader)
-        if self._dropped and not self._readers:
-            _forget(self)
+        if self._child is not None:
+            self._child.end(kill=True)
+            self._child.log.close()
+        if self._ours:
+            self._file.close()
 
 
-class Reader:
-    """One reader's place in a stream."""
+def _decoder(file: BinaryIO) -> ffmpeg.Child | None:
+    """Makes y4m of what comes in a container; None where it is y4m, or nothing that is known."""
+    if not isinstance(file, BufferedReader) or not file.peek(4).startswith(SIGNATURES):
+        return None
+    args = [*ffmpeg.PROMPT, "-i", "pipe:0", "-map", "0:V:0", "-fps_mode", "cfr"]
+    args += ["-pix_fmt", "yuv420p", "-f", "yuv4mpegpipe", "pipe:1"]
+    child = ffmpeg.start(args, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    Thread(target=_relay, args=(file, child), daemon=True).start()
+    return child
 
-    def __init__(self, stream: Y4mStream) -> None:
-        self.stream, self.at = stream, 0
 
-    def next(self) -> np.ndarray | None:
-        """The next [H W 3]; None at the end."""
-        frame = self.stream.frame(self.at)
-        self.at += frame is not None
-        self.stream.drop()
-        return frame
+def _relay(file: BufferedReader, child: ffmpeg.Child) -> None:
+    """What comes in goes to the decoder, as it comes."""
+    stdin = child.process.stdin
+    assert stdin is not None
+    with suppress(OSError, ValueError):  # the decoder has gone, or the pipe is closed
+        while data := file.read1(1 << 16):
+            stdin.write(data)
+            stdin.flush()
+    with suppress(OSError):
+        stdin.close()
 
 
 def is_stream(where: str) -> bool:
@@ -82,7 +78,7 @@ def stream(where: str) -> Y4mStream:
     stdin = sys.stdin.buffer if where == "-" else None
     if (where, stdin) not in _open:
         file = stdin or Path(where).open("rb")  # noqa: SIM115  (closed when the last reader leaves)
-        _open[where, stdin] = Y4mStream(file, "stdin" if stdin else where)
+        _open[where, stdin] = Y4mStream(file, "stdin" if stdin else where, ours=stdin is None)
     return _open[where, stdin]
 
 
@@ -93,8 +89,7 @@ _open: dict[tuple[str, BinaryIO | None], Y4mStream] = {}
 def _forget(done: Y4mStream) -> None:
     for key in [key for key, known in _open.items() if known is done]:
         del _open[key]
-        if key[1] is None:
-            done.close()
+        done.close()
 
 
 class Y4mSource:
@@ -113,7 +108,7 @@ class Y4mSource:
         header = stream.header
         self.size, self.fps = size or header.size, fps or header.fps
         self.num_frames: int | None = None
-        self._stream, self._reader = stream, stream.reader()
+        self._stream, self._reader = stream, stream.shared.reader()
         self._place = place(header.size, self.size, fit)
         self._step = header.fps / self.fps
         self._skip = nearest(as_fraction(start) * header.fps)
@@ -131,7 +126,9 @@ class Y4mSource:
 
     def close(self) -> None:
         """Keep no frame for this source; the stream is not ours to close."""
-        self._stream.leave(self._reader)
+        self._reader.leave()
+        if self._stream.shared.is_done:
+            _forget(self._stream)
 
     def _next(self) -> np.ndarray | None:
         """Output frame n is the last input frame i with i / step rounded to n or less."""
