@@ -39,7 +39,8 @@ def run(desk: Desk, tell: Callable[[int], None] = lambda _: None) -> list[np.nda
         passes = open_passes(plan, stack, desk.regions)
         tell(0)
         desk.settle()
-        for chunk, frames in stream(make_vcus(desk.chunks(), passes, desk.at, plan.size)):
+        vcus = desk.watch(make_vcus(desk.chunks(), passes, desk.at, plan.size), stack)
+        for chunk, frames in stream(vcus):
             made.append(desk.shown(chunk, frames))
             tell(chunk.index + 1)
             desk.settle()
