@@ -226,3 +226,25 @@ def test_any_legal_recipe_plans_and_any_with_one_thing_wrong_is_refused_for_it()
                 make_plan(load_recipe({**said, **broken}))
             assert "; " in str(error.value)
     assert min(tried.values()) >= 3, tried
+
+
+@pytest.mark.parametrize(
+    ("text", "task", "passes"),
+    [
+        ("references: sprites:11\ninput: sprites:26\ncontrols: depth", "R2V + depth", 1),
+        ("references: sprites:11\ninput: sprites:26\nmask: sprites:26", "R2V + inpainting", 1),
+        ("references: sprites:11\ninput: sprites:30\ncontrols: pose", "R2V + pose", 1),
+        ("input: {path: sprites:30, end: 9f}\nextend: {firstclip: input}\noutpaint: {left: 0.5}",
+         "outpainting + firstclip", 1),
+        ("input: sprites:26\ncontrols: [depth, flow, {signal: pose, scale: 0.0}]", "depth + flow + pose", 2),
+        ("input: sprites:2\nmask: sprites:2\ncontrols: {signal: flow, frames: 0..8}", "flow + inpainting", 2),
+        ("", "T2V", 0),
+    ],
+)  # fmt: skip
+def test_compositions_are_read_as_what_they_are_and_their_cost_is_planned(
+    text: str, task: str, passes: int
+) -> None:
+    """The first four are those that the method was announced with."""
+    plan = make_plan(load_recipe(f"prompt: x\nlength: 33f\n{text}\n"))
+    assert plan.task == task
+    assert plan.to_dict()["context_passes_per_call"] == passes

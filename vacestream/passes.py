@@ -52,18 +52,9 @@ def open_passes(plan: Plan, stack: ExitStack, regions: Regions = open_regions) -
         span = _frames(plan, control.frames) if control.frames else None
         acts = (steps.first, steps.last) if steps else None
         passes.append(Pass(source, footage, mask, control.acts, span, acts, feather=feather))
-    if has_rest(plan):
+    if plan.has_rest:
         passes.append(Pass(None, footage, mask, rest=True, feather=feather))
     return passes
-
-
-def has_rest(plan: Plan) -> bool:
-    """Whether references or kept footage are somewhere without a control that carries them."""
-    carries = plan.anchors or plan.framing or any(one.mask or one.references for one in plan.told)
-    return bool(carries) and any(
-        all(control.frames or control.steps or not control.acts for control in one.controls)
-        for one in plan.told
-    )
 
 
 def steering(plan: Plan) -> Callable[[Chunk], Steering]:
@@ -142,7 +133,7 @@ def _scales(plan: Plan, controls: tuple[Control, ...]) -> tuple[float, ...]:
     own = [
         sum(one.acts for one in controls if plain(one) == plain(stream)) for stream in streams(plan.recipe)
     ]
-    return (*own, 1.0) if has_rest(plan) else tuple(own)
+    return (*own, 1.0) if plan.has_rest else tuple(own)
 
 
 def _frames(plan: Plan, span: Span) -> tuple[int, int]:

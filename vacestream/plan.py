@@ -102,6 +102,21 @@ class Plan:
         return _has_context(self.task, self.told)
 
     @property
+    def has_rest(self) -> bool:
+        """Whether references or kept footage are somewhere without a control that carries them."""
+        carries = self.anchors or self.framing or any(one.mask or one.references for one in self.told)
+        return bool(carries) and any(
+            all(control.frames or control.steps or not control.acts for control in one.controls)
+            for one in self.told
+        )
+
+    @property
+    def num_contexts(self) -> int:
+        """The most passes through VACE's blocks that a call takes: one a control, and one of the rest."""
+        acting = (sum(bool(control.acts) for control in one.controls) for one in self.told)
+        return max(acting) + self.has_rest
+
+    @property
     def makers(self) -> tuple[tuple[str, str], ...]:
         """The signal of each control, and what makes it."""
         return tuple((control.signal, maker(self.recipe, control).words) for control in streams(self.recipe))
@@ -164,6 +179,7 @@ class Plan:
             "steps": [] if self.spec.whole else list(self.spec.steps),
             "num_steps": self.spec.num_steps,
             "calls_per_chunk": calls(self.recipe, self.spec),
+            "context_passes_per_call": self.num_contexts,
             "seed": self.seed,
             "device": self.device,
             "dtype": self.dtype,

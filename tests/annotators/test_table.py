@@ -1,6 +1,8 @@
 """The contract, over every row of the table of annotators."""
 
+import re
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -118,3 +120,9 @@ def test_depth_names_the_file_that_it_needs() -> None:
 
 def test_scribble_without_weights_says_so() -> None:
     assert "fallback without weights" in TASKS["scribble"].model
+
+
+def test_one_wheel_of_opencv_is_locked() -> None:
+    """They overwrite each other's files."""
+    lock = (Path(__file__).parents[2] / "uv.lock").read_text()
+    assert set(re.findall(r'name = "(opencv[^"]*)"', lock)) == {"opencv-python-headless"}

@@ -108,6 +108,8 @@ def _facts(made: "Plan") -> list[tuple[str, str]]:
     passes = calls(made.recipe, made.spec)
     what = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in passes.items())
     facts.append(("calls", f"{sum(passes.values())} of the model a chunk: {what}"))
+    contexts = made.num_contexts
+    facts += [("context", f"{contexts} pass{'es' * (contexts > 1)} of VACE's blocks a call")] * bool(contexts)
     facts += [("signal", f"{signal}: {words}") for signal, words in made.makers]
     facts += [("reference", f"{image}: {words}") for image, words in made.reference_makers]
     facts += [("mask", made.region_maker)] if made.region_maker else []
