@@ -1,8 +1,10 @@
 """Every row of the table on tiny random weights: what it makes, what it sees, what it holds."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from tests.tiny import SIZE as TINY
 from vacestream import weights
 from vacestream.condition import Pass
 from vacestream.engine import make_denoiser, new_denoise_state
+from vacestream.errors import RecipeError
 from vacestream.memory import memory
 from vacestream.models.attention import apply_rope, attend, make_rope
 from vacestream.models.conditions import Condition, Source
@@ -23,6 +26,8 @@ from vacestream.models.schedule import seeded_noise
 from vacestream.models.slots import cache_shape
 from vacestream.models.vae import Decoder, Encoder
 from vacestream.pipelines import PIPELINES, WAN_14B, PipelineSpec
+from vacestream.plan import make_plan
+from vacestream.recipe import load_recipe
 from vacestream.stream import Stream, new_stream
 from vacestream.timeline import chunks
 from vacestream.weights.table import VACE_1_3B, VACE_14B
@@ -59,12 +64,36 @@ def made(stream: Stream, units) -> np.ndarray:
     return np.concatenate([part for _, part in stream(units)])
 
 
+SAID = {
+    "T2V": {},
+    "R2V": {"references": "sprites:1"},
+    "depth": {"controls": {"signal": "depth", "video": "d.mp4"}},
+    "mask": {"input": "a.mp4", "mask": "m.mp4"},
+    "V2V": {"input": "a.mp4", "strength": 0.8},
+}
+"""Each family as a recipe says it."""
+
+
+def refusal(name: str, family: str) -> str:
+    """Why plan refuses a family of a row; empty where it does not."""
+    mode = {"mode": "batch"} if name in WHOLE else {}
+    said = {"prompt": "x", "length": "17f", "output": "o.mp4", "pipeline": name.split(" ")[0], **mode}
+    try:
+        make_plan(load_recipe({**said, **SAID[family]}), media=False)
+    except RecipeError as error:
+        return str(error)
+    return ""
+
+
 @pytest.mark.parametrize("name", [*STREAMED, *WHOLE])
 def test_every_row_does_every_family_with_exact_frames_and_each_differs(pipe, name):
-    """But for starting from footage in batch, which plan refuses."""
+    """What plan refuses is refused with its reason: starting from footage in batch, as the README says."""
     row, outputs = (STREAMED | WHOLE)[name], {}
     for family, units in FAMILIES.items():
-        if family == "V2V" and row.whole:
+        refused = refusal(name, family)
+        assert bool(refused) == (row.whole is not None and family == "V2V")
+        if refused:
+            assert "strength: a whole clip at once starts from noise; leave `mode: batch` out" in refused
             continue
         outputs[family] = made(started(pipe, row), units(row))
         assert outputs[family].shape == (NUM_FRAMES, *SIZE, 3), family
@@ -72,6 +101,45 @@ def test_every_row_does_every_family_with_exact_frames_and_each_differs(pipe, na
         assert not np.array_equal(outputs[one], outputs[other]), (one, other)
     silent = scene(row, control_passes(NUM_FRAMES), references=pictures(2), scales={0: 0.0})
     assert np.array_equal(made(started(pipe, row), silent), outputs["T2V"])
+
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+STEPS = {"any": "even", "any from 2": "to_zero", "1 to 4 from an input": None}
+
+
+def test_the_table_of_pipelines_in_the_readme_is_that_of_the_rows():
+    table = README.partition("| pipeline | a chunk sees |")[2].partition("\n\n")[0].splitlines()[2:]
+    named: set[str] = set()
+    for line in table:
+        names, *_, steps = (cell.strip() for cell in line.strip("|").split("|"))
+        first, *endings = re.findall(r"`([^`]+)`", names)
+        rows = [first, *(first.rpartition("-")[0] + ending for ending in endings)]
+        named |= {*rows}
+        for row in (PIPELINES[name] for name in rows):
+            spare = len(row.source_steps or ()) + len(row.spare_steps)
+            free = row.free_steps or ("even" if not row.streams else None)
+            assert steps in STEPS or steps == f"its {len(row.steps)}", row.name
+            assert STEPS.get(steps) == free, row.name
+            assert (spare == 4) == (steps == "1 to 4 from an input"), row.name
+            assert (row.step_batch is not None) == ("`step_batch: true`" in line), row.name
+    assert named == set(PIPELINES)
+    assert "Every row does T2V, R2V, controls, masks and, where it streams, `strength`." in README
+
+
+def test_only_a_row_whose_chunks_need_nothing_of_the_last_step_takes_a_step_batch():
+    said = {"prompt": "x", "length": "17f", "output": "o.mp4", "step_batch": True}
+    for name, row in PIPELINES.items():
+        recipe = load_recipe({**said, "pipeline": name})
+        if row.step_batch is None:
+            with pytest.raises(RecipeError, match=r"step_batch: .*; leave it out"):
+                make_plan(recipe, media=False)
+        else:
+            assert make_plan(recipe, media=False).spec.step_batch
+            assert not row.commit_pass
+            assert row.recache == "none"
+    batch = load_recipe({**said, "mode": "batch"})
+    with pytest.raises(RecipeError, match="one chunk; leave it out"):
+        make_plan(batch, media=False)
 
 
 @pytest.mark.parametrize("name", [*STREAMED, *WHOLE])
@@ -138,8 +206,12 @@ def test_memflow_keeps_two_of_its_records_and_the_newest_beside_the_window():
     assert len(seen[12]) == 15
 
 
-class Rolled:
-    """The slow way with a sink that flows: the buffer is rolled, layer by layer, and kept un-roped."""
+class WholeHistory:
+    """The slow way with a sink that flows: of every latent the un-roped keys and values are kept.
+
+    What a chunk sees is worked out from all of them: each sink latent, into which every latent that left the
+    window has flowed in turn, then those of the window.
+    """
 
     def __init__(self, shape) -> None:
         self.shape, self.layers = shape, [[] for _ in range(shape.layers)]
@@ -156,23 +228,29 @@ class Rolled:
     def file(self, *_: object) -> None:
         pass
 
+    def seen(self, past: list) -> list:
+        """Keys and values of the sink and of the window."""
+        sink, decay, recent = self.shape.sink, self.shape.sink_decay, self.shape.window - self.shape.sink
+        if len(past) <= self.shape.window:
+            return past
+        flowed = []
+        for place in range(sink):
+            mixed = past[place]
+            for gone in past[sink + place : -recent : sink]:
+                mixed = tuple(decay * x + (1 - decay) * y for x, y in zip(mixed, gone, strict=True))
+            flowed.append(mixed)
+        return flowed + past[-recent:]
+
     def layer(self, index: int):
-        frames, sink, count = self.layers[index], self.shape.sink, self.count
+        past, count = self.layers[index], self.count
 
         def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-            new = list(zip(k.chunk(count, 1), v.chunk(count, 1), strict=True))
             if self.passes:
-                frames[-count:] = new
-            else:
-                if (evicted := len(frames) + count - self.shape.window) > 0:
-                    assert evicted == sink
-                    for i, gone in enumerate(frames[sink : sink + evicted]):
-                        a = self.shape.sink_decay
-                        frames[i] = tuple(a * x + (1 - a) * y for x, y in zip(frames[i], gone, strict=True))
-                    del frames[sink : sink + evicted]
-                frames.extend(new)
-            keys, values = (torch.cat(part, 1) for part in zip(*frames, strict=True))
-            n, grid, dim = len(frames), self.shape.grid, q.shape[-1]
+                del past[-count:]
+            past.extend(zip(k.chunk(count, 1), v.chunk(count, 1), strict=True))
+            seen = self.seen(past)
+            keys, values = (torch.cat(part, 1) for part in zip(*seen, strict=True))
+            n, grid, dim = len(seen), self.shape.grid, q.shape[-1]
             k_rope, q_rope = (
                 make_rope(tuple(range(first, n)), *grid, dim, q.device) for first in (0, n - count)
             )
@@ -191,10 +269,10 @@ def latents_of(stream: Stream, units) -> list[Tensor]:
     return kept
 
 
-def test_reward_forcing_is_the_rolled_buffer_whose_evicted_latents_flow_into_the_sink(pipe):
+def test_reward_forcing_is_the_whole_history_in_which_all_that_left_the_window_flows_into_the_sink(pipe):
     row = replace(ROWS["reward-forcing-1.3b"], sink_decay=0.7)  # so that one chunk of it is felt
     fast, slow = started(pipe, row), started(pipe, row)
-    slow.denoising.cache = Rolled(fast.denoising.cache.shape)
+    slow.denoising.cache = WholeHistory(fast.denoising.cache.shape)
     units = [list(scene(row, control_passes(69), references=pictures(1))) for _ in range(2)]
     got, want = latents_of(fast, units[0]), latents_of(slow, units[1])
     kept = started(pipe, replace(row, sink_decay=1.0))

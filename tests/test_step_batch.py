@@ -9,11 +9,18 @@ from tests.clips import SIZE, Clip, control_passes, noise, pictures, scene
 from tests.tiny import SIZE as TINY
 from tests.tiny import tiny_pipeline
 from vacestream.engine import Denoiser
+from vacestream.errors import StoppedError
+from vacestream.events import Event
+from vacestream.loading import Weights
 from vacestream.method import Method
 from vacestream.models.kv_cache import KVCache
 from vacestream.pipelines import PIPELINES
+from vacestream.plan import Plan, make_plan
+from vacestream.recipe import load_recipe
+from vacestream.run import render
 from vacestream.step_batch import InFlight, StepBatch
 from vacestream.stream import Stream, new_stream
+from vacestream.unfinished import find
 from vacestream.vcu import Manner
 
 ROW = replace(
@@ -137,3 +144,29 @@ def test_each_row_is_guided_and_seeded_as_its_chunk_asks(watched):
     assert [abs(a.astype(int) - b.astype(int)).max() > 1 for a, b in zip(made, plain, strict=True)] == [
         False, False, True, True,
     ]  # fmt: skip
+
+
+def test_a_render_that_stops_with_chunks_in_flight_goes_on_with_them(tmp_path):
+    """As no row that comes with its weights takes a step batch, sprites is made to."""
+
+    def plan_of(name: str) -> Plan:
+        recipe = {"prompt": "a red square", "length": "33f", "size": "64x64", "device": "cpu"}
+        made = make_plan(load_recipe({**recipe, "output": str(tmp_path / name / "%02d.png")}))
+        return replace(made, spec=replace(made.spec, step_batch=True, commit_pass=False, recache="none"))
+
+    def stop(event: Event) -> None:
+        if event.kind == "chunk" and event.chunk == 1:
+            raise StoppedError("stopped")
+
+    weights, parted, whole = Weights(), plan_of("parted"), plan_of("whole")
+    with pytest.raises(StoppedError):
+        render(parted, report=stop, weights=weights)
+    kept = find(parted.outputs)
+    assert kept is not None
+    state = torch.load(kept.folder / kept.state, weights_only=True)
+    assert len(state["in_flight"]["chunks"]) > 0
+    for plan in (parted, whole):
+        render(plan, report=lambda _: None, weights=weights, unfinished=find(plan.outputs))
+    files = [sorted((tmp_path / name).glob("*.png")) for name in ("parted", "whole")]
+    assert len(files[0]) == len(files[1]) == 33
+    assert [one.read_bytes() for one in files[0]] == [one.read_bytes() for one in files[1]]

@@ -97,8 +97,9 @@ class PipelineSpec:
     """Less noise where the input moves: StreamDiffusionV2's rule (arXiv:2511.07399)."""
     source_normalised: bool = True
     """Whether source latents are scaled as the VAE's statistics say."""
-    step_batch: bool = False
-    """Chunks in flight, one at each step, in one call of the model: faster, and as many chunks later."""
+    step_batch: bool | None = None
+    """Chunks in flight, one at each step, in one call of the model: faster, and as many chunks later. None:
+    it cannot, for a chunk needs what is written behind the last step of the one before."""
     chunk_latents: int = 3
     first_chunk_latents: int = 3
     window_latents: int = 12
@@ -182,6 +183,7 @@ _STREAM_DIFFUSION = PipelineSpec(
     first_chunk_latents=2,
     window_latents=6,
     sink_refresh=0.2,
+    step_batch=False,
     commit_pass=False,
     recache="none",
     status="recorded",

@@ -17,6 +17,11 @@ def as_asked(recipe: Recipe, spec: PipelineSpec) -> PipelineSpec:
         if getattr(recipe, name) != getattr(type(recipe)(), name):
             raise recipe.error((name,), f"{spec.name} has its guidance in its weights; {_elsewhere(spec)}")
     _refuse_changes(recipe, spec)
+    if recipe.step_batch:
+        if spec.step_batch is None:
+            what = f"in {spec.name} a chunk needs what is written when the one before is done; leave it out"
+            raise recipe.error(("step_batch",), what)
+        spec = replace(spec, step_batch=True)
     if recipe.steps is None:
         return spec
     return _stepped(recipe, spec, recipe.steps, from_source=recipe.strength is not None)
@@ -41,6 +46,8 @@ def _whole(recipe: Recipe, spec: PipelineSpec) -> PipelineSpec:
     """The row as it makes a whole clip at once."""
     if spec.batch is None:
         raise recipe.error(("mode",), f"{spec.name} was made for streaming; use `pipeline: wan2.1-1.3b`")
+    if recipe.step_batch:
+        raise recipe.error(("step_batch",), "a whole clip at once is one chunk; leave it out")
     if recipe.mode == "stream":
         raise recipe.error(("mode",), f"{spec.name} does not stream; leave it out, or write `mode: batch`")
     for i, change in enumerate(recipe.timeline):

@@ -19,7 +19,7 @@ from vacestream.encode import Encode, EncodeState, are_same
 from vacestream.engine import Denoiser, DenoiseState, Trace, make_denoiser, new_denoise_state
 from vacestream.method import PLAIN, Method
 from vacestream.models.conditions import Condition, references_at
-from vacestream.models.load import NONE, OWN, LoraFiles, Pipeline
+from vacestream.models.load import NONE, OWN, LoraFiles, Origin, Pipeline
 from vacestream.models.schedule import Noise, seeded_noise
 from vacestream.models.transformer import CausalWan
 from vacestream.models.vace import ContextAdapter
@@ -65,6 +65,8 @@ class Stream:
     """Those in `transformer`, which is the pipeline's until a chunk asks for others."""
     attached: tuple[str, LoraFiles] = field(init=False)
     """What the adapter was read from, and what is merged into it, as a chunk last asked."""
+    ready: dict[Any, Any] = field(default_factory=dict)
+    """Weights that were read ahead of time, by what asks for them."""
     shown: Tensor | None = None
     """The last frames [T 3 H W], as many as the latents of a recompute hold, where the row asks for that."""
 
@@ -97,12 +99,10 @@ class Stream:
     def prepare(self, prompt: str, pictures: tuple[Tensor, ...], manner: Manner = AS_BEGUN) -> None:
         """Make what chunks to come need for these, from another thread, beside the chunks in work.
 
-        ModelError where LoRAs or context blocks do not fit; those are read when their chunk comes.
+        ModelError where LoRAs or context blocks do not fit.
         """
         pipe, state, loras = self.pipeline, self.denoising, manner.loras or ()
-        asked = manner.adapter or OWN, loras
-        if pipe.origin is not None and asked != self.attached:
-            pipe.origin.refuse_unfit(*asked)
+        self._read_ahead((manner.adapter or OWN, loras))
         embedding, adapter = pipe.text(prompt), self.adapter
         if adapter is None or loras != self.loras or pipe.spec.whole is not None:
             return
@@ -173,16 +173,29 @@ class Stream:
         mean, std = Encoder(self.pipeline.source_vae or self.pipeline.vae).codec.statistics
         return (latents * std + mean).to(latents.dtype)
 
+    def _read_ahead(self, asked: tuple[str, LoraFiles]) -> None:
+        """Read the weights of chunks to come, so that none of them waits."""
+        pipe, loras = self.pipeline, asked[1]
+        if asked in (self.attached, (pipe.context, pipe.loras)) or pipe.origin is None:
+            return
+        pipe.origin.refuse_unfit(*asked)
+        if loras not in (self.loras, pipe.loras):
+            self.ready[loras] = pipe.origin.transformer(loras)
+        if asked[0] != NONE:
+            self.ready[asked] = pipe.origin.adapter(*asked)
+
+    @property
+    def _origin(self) -> Origin:
+        assert self.pipeline.origin is not None, "a pipeline that was not loaded has no other weights"
+        return self.pipeline.origin
+
     def use_loras(self, loras: LoraFiles | None) -> None:
         """From the next chunk on the transformer with these merged in; what it kept for itself is dropped."""
         if loras is None or loras == self.loras:
             return
         pipe = self.pipeline
-        if loras == pipe.loras:
-            self.transformer = pipe.transformer
-        else:
-            assert pipe.origin is not None
-            self.transformer = pipe.origin.transformer(loras)
+        own = pipe.transformer if loras == pipe.loras else self.ready.pop(loras, None)
+        self.transformer = own or self._origin.transformer(loras)
         self.loras = loras
         self.denoising.text = self.denoising.prompt = self.denoising.ready = None
 
@@ -196,8 +209,7 @@ class Stream:
         elif asked == (pipe.context, pipe.loras):
             self.adapter = pipe.adapter
         else:
-            assert pipe.origin is not None
-            self.adapter = pipe.origin.adapter(*asked)
+            self.adapter = self.ready.pop(asked, None) or self._origin.adapter(*asked)
         self.attached = asked
 
     def _adapter_for(self, vcu: VCU) -> ContextAdapter | None:

@@ -25,6 +25,7 @@ from vacestream.models.load import (
 )
 from vacestream.plan import make_plan
 from vacestream.recipe import load_recipe
+from vacestream.vcu import Manner
 from vacestream.weights import Found
 
 Pairs = dict[str, tuple[Tensor, Tensor]]
@@ -243,3 +244,23 @@ def test_a_recipe_changes_the_base_by_its_loras_and_leaves_the_context_blocks(tm
         assert {key for key in state if not torch.equal(state[key], before[key])} == changes
         context = zip(pipe.adapter.parameters(), base.adapter.parameters(), strict=True)
         assert all(torch.equal(one, other) for one, other in context)
+    later = plain | {
+        "length": "21f",
+        "timeline": {"at": "1 chunks", "loras": {"path": str(path), "scale": 0.5}},
+    }
+    stream = load_stream(make_plan(load_recipe(later)))
+    manner = Manner(loras=((str(path), 0.5),))
+    stream.prepare("x", (), manner)
+    stream.use_loras(manner.loras)
+    assert list(stream.ready) == [("own", manner.loras)]
+    got = stream.transformer.state_dict()
+    assert all(torch.equal(value, state[key]) for key, value in got.items())
+
+
+def test_what_the_timeline_will_need_is_looked_at_before_the_first_chunk(tmp_path: Path) -> None:
+    plain = {"prompt": "x", "length": "21f", "references": "sprites:1", "device": "cpu"}
+    path = save({f"{KEY}.lora_A.weight": torch.ones(4, 48)}, tmp_path / "a.safetensors")
+    for change in ({"loras": str(path)}, {"vace": {"adapter": str(path)}}):
+        recipe = load_recipe(plain | {"timeline": {"at": "1 chunks", **change}})
+        with pytest.raises(ModelError, match=r"a.safetensors: "):
+            load_stream(make_plan(recipe))

@@ -20,7 +20,7 @@ from pydantic import WithJsonSchema as Schema
 from vacestream import presets
 from vacestream.errors import RecipeError
 from vacestream.pipelines import PIPELINES
-from vacestream.recipe.base import Model, OneOrMore, Ratio, Scale
+from vacestream.recipe.base import Flag, Model, OneOrMore, Ratio, Scale
 from vacestream.recipe.edits import merged, with_override
 from vacestream.recipe.live import Live
 from vacestream.recipe.masks import Augment, Mask, Reference
@@ -124,6 +124,8 @@ class Recipe(Model):
     """The noise: one seed, one video."""
     steps: Annotated[int, Strict(), Field(ge=1, le=1000)] | None = None
     """Denoising steps a chunk; the pipeline's own when left out."""
+    step_batch: Flag = False
+    """Work on as many chunks at once as there are steps: faster, and each is shown that much later."""
     guidance_scale: Annotated[float, Strict(), Field(ge=0, le=30)] | None = None
     """How strongly the prompt acts; the pipeline's own when left out."""
     length: Annotated[Time | Literal["endless"], PlainValidator(_parse_length), _AS_TEXT, _LENGTH] | None = (
