@@ -96,7 +96,11 @@ def pipe() -> Iterator[object]:
 @pytest.fixture(scope="module")
 def oracle(pipe) -> Tensor:
     return batch_oracle(pipe)(
-        LATENTS, torch.tensor([TIMESTEP]), TEXT, CONTEXT, torch.ones(len(SIZE.context_layers))
+        LATENTS,
+        torch.tensor([TIMESTEP]),
+        TEXT,
+        control_hidden_states=CONTEXT,
+        control_hidden_states_scale=torch.ones(len(SIZE.context_layers)),
     ).sample
 
 
