@@ -56,7 +56,7 @@ def conditions(pipe, passes, state: EncodeState | None = None, **given):
     encode = Encode(
         lambda: Encoder(pipe.vae), pipe.text, lambda i, shape: torch.full(shape, float(i), device=CPU)
     )
-    return encode(scene(SPEC, passes, **given), state or EncodeState(), lambda: pipe.adapter)
+    return encode(scene(SPEC, passes, **given), state or EncodeState(), lambda _: pipe.adapter)
 
 
 @pytest.mark.parametrize(("num_frames", "frames"), NEAREST.items())
@@ -147,7 +147,7 @@ def test_references_are_encoded_again_only_when_the_pictures_change():
     sets = [(first,), (first,), (first, second), (first, second), (second, first), ()]
     units = [(Chunk(i, 3 * i + 3, 3), VCU("a", (neutral,), pictures)) for i, pictures in enumerate(sets)]
     encode = Encode(lambda: Encoder(pipe.vae), pipe.text, lambda _, shape: torch.zeros(shape))
-    got = [condition.references for condition in encode(units, state, lambda: pipe.adapter)]
+    got = [condition.references for condition in encode(units, state, lambda _: pipe.adapter)]
     assert got[0] is got[1]
     assert got[2] is got[3]
     assert len({id(references) for references in got[:5]}) == 3
@@ -163,7 +163,7 @@ def test_a_pass_that_joins_later_keeps_step_with_the_latents():
     encode = Encode(lambda: Encoder(pipe.vae), pipe.text, lambda _, shape: torch.zeros(shape))
     state = EncodeState()
     units = [(Chunk(0, 0, 3), VCU("a")), (chunk, VCU("a", (joined,)))]
-    *_, condition = encode(units, state, lambda: pipe.adapter)
+    *_, condition = encode(units, state, lambda _: pipe.adapter)
     behind_gray = wan(vae, torch.cat([torch.zeros(1, 3, *SIZE), frames]))[:, 1:]
     got = condition.contexts[0].latents[16:32]
     torch.testing.assert_close(got, behind_gray, atol=1e-5, rtol=0)

@@ -3,6 +3,7 @@
 import pytest
 
 from vacestream.errors import RecipeError
+from vacestream.pipelines import PIPELINES
 from vacestream.plan import Plan, make_plan
 from vacestream.recipe import load_recipe
 
@@ -59,6 +60,23 @@ def test_streamdiffusion_takes_its_first_steps_from_an_input():
 def test_what_a_row_cannot_use_is_refused_with_the_reason(said, why):
     with pytest.raises(RecipeError, match=why.replace("(", r"\(")):
         plan(**said)
+
+
+@pytest.mark.parametrize(
+    "said", [{"steps": 3}, {"guidance_scale": 4}, {"negative_prompt": "blur", "guidance_scale": 4}], ids=str
+)
+@pytest.mark.parametrize("mode", [None, "batch"])
+def test_every_row_uses_what_is_said_of_sampling_or_refuses_it(said, mode):
+    """None ignores it: what is planned is another row than without it."""
+    for name, row in PIPELINES.items():
+        given = {"pipeline": name, **({"mode": mode} if mode and row.batch else {})}
+        whole = bool(mode and row.batch) or not row.streams
+        uses = whole or ("steps" in said and row.free_steps is not None)
+        if uses:
+            assert plan(**given, **said).spec != plan(**given).spec, name
+            continue
+        with pytest.raises(RecipeError, match=f"{name} (was made for its|has its guidance in its weights)"):
+            plan(**given, **said)
 
 
 @pytest.mark.parametrize(("length", "latents"), [("81f", 21), ("80f", 21), ("1f", 1), ("33f", 9)])
