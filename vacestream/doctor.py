@@ -50,11 +50,12 @@ REQUIRED = (
     Package("diffusers", "diffusers", "the models"),
     Package("transformers", "transformers", "text encoders"),
 )
+CAMERA = Package("pyvirtualcam", "pyvirtualcam", "a virtual camera for live, as in OBS")
 OPTIONAL = (
     Package("controlnet-aux", "controlnet_aux", "MiDaS depth, and scribbles that nets draw"),
     Package("onnxruntime", "onnxruntime", "DWPose"),
     Package("torchao", "torchao", "weights in int8 and fp8"),
-    Package("pyvirtualcam", "pyvirtualcam", "a virtual camera for live, as in OBS"),
+    CAMERA,
 )
 ENCODERS = {"libx264": ".mp4", "ffv1": "lossless .mkv", "libx265": "H.265", "prores_ks": "ProRes"}
 """What each encoder is for."""
@@ -76,15 +77,16 @@ def _versions() -> Iterator[Finding]:
     yield Finding("vacestream", True, _version("vacestream") or "runs from its source")
     yield Finding("python", True, f"{platform.python_version()} on {platform.platform(terse=True)}")
     for package in REQUIRED:
-        yield _package(package, JOB_FAILED)
+        yield look_for(package, JOB_FAILED)
 
 
 def _optional() -> Iterator[Finding]:
     for package in OPTIONAL:
-        yield _package(package, 0)
+        yield look_for(package, 0)
 
 
-def _package(package: Package, code: int) -> Finding:
+def look_for(package: Package, code: int) -> Finding:
+    """Whether a package is installed; `code`: of doctor where it is not."""
     if find_spec(package.module) is not None:
         return Finding(package.pip, True, _version(package.pip) or "there, of unknown version", "", code)
     return Finding(package.pip, False, f"not installed; brings {package.brings}", _install(package.pip), code)

@@ -13,6 +13,7 @@ from vacestream.cli import (
     annotate,
     bench,
     cache,
+    devices,
     doctor,
     init,
     live,
@@ -54,8 +55,8 @@ def _piped(command: Callable[..., None]) -> Callable[..., None]:
 
 for _command in (
     render.render, live.live, annotate.annotate, plan.plan, preview.preview, validate.validate, init.init,
-    tasks.tasks, pipelines.pipelines, presets.presets, schema.schema, doctor.doctor, evaluate.eval,
-    bench.bench,
+    tasks.tasks, devices.devices, pipelines.pipelines, presets.presets, schema.schema, doctor.doctor,
+    evaluate.eval, bench.bench,
 ):  # fmt: skip
     app.command()(_piped(_command))
 

@@ -10,16 +10,34 @@ import numpy as np
 from vacestream.errors import OutputError
 
 V4L = Path("/sys/class/video4linux")
+MODULES = Path("/sys/module")
 NUMBER = 10
 """Of the device that the modprobe line makes: above those of real cameras."""
 
 
 def modprobe(label: str = "vacestream") -> str:
     """The line that makes a loopback device which browsers and OBS see as a camera."""
-    return (
-        f"sudo modprobe v4l2loopback devices=1 video_nr={NUMBER} "
-        f'card_label="{label}" exclusive_caps=1 max_buffers=2'
-    )
+    return f'sudo modprobe v4l2loopback devices=1 video_nr={NUMBER} card_label="{label}" exclusive_caps=1'
+
+
+def module_parameter(name: str) -> str | None:
+    """What v4l2loopback was loaded with; None where it is not loaded."""
+    path = MODULES / "v4l2loopback" / "parameters" / name
+    return path.read_text().strip() if path.is_file() else None
+
+
+def is_loaded() -> bool:
+    """Whether the kernel has v4l2loopback."""
+    return (MODULES / "v4l2loopback").is_dir()
+
+
+def loopbacks() -> dict[str, str]:
+    """The device of each label that can be written to: those that no hardware stands behind."""
+    return {
+        label: device
+        for label, device in labelled().items()
+        if "virtual" in (V4L / Path(device).name).resolve().parts
+    }
 
 
 def labelled() -> dict[str, str]:
