@@ -18,8 +18,8 @@ FLAGS = (
 
 
 def found() -> str | None:
-    """The browser that VACESTREAM_CHROMIUM names, or one that is installed."""
-    return os.environ.get("VACESTREAM_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    """The browser that CHROMIUM names, or one that is installed."""
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
 class Tab:

@@ -86,7 +86,8 @@ class Lines:
 
     def close(self) -> None:
         os.close(self.writer)
-        self.channel.thread.join()
+        for thread in self.channel.threads[:1]:
+            thread.join()
         for file in self.files:
             file.close()
 

@@ -100,7 +100,7 @@ TURN = """(() => { const knob = document.getElementById('context_scale');
     knob.value = 0.3; knob.dispatchEvent(new Event('change')); })()"""
 
 
-@pytest.mark.skipif(chrome.found() is None, reason="no Chromium here; VACESTREAM_CHROMIUM names one")
+@pytest.mark.skipif(chrome.found() is None, reason="no Chromium here; CHROMIUM names one")
 def test_in_a_browser_pictures_move_and_a_slider_changes_the_stream(page, desk, tmp_path):
     with chrome.opened(chrome.found(), page.url) as tab:
         wait(lambda: tab.value("document.images.length >= 4 && [...document.images].every(i => i.width)"))
@@ -110,6 +110,6 @@ def test_in_a_browser_pictures_move_and_a_slider_changes_the_stream(page, desk, 
         wait(lambda: desk.recipe.context_scale == 0.3)
         wait(lambda: "context_scale" in tab.value("document.getElementById('answers').textContent"))
         assert "a red dog" in tab.value("document.getElementById('status').textContent")
-        shot = Path(os.environ.get("VACESTREAM_SCREENSHOT", tmp_path / "page.png"))
+        shot = Path(os.environ.get("SCREENSHOT", tmp_path / "page.png"))
         shot.write_bytes(tab.screenshot())
     assert np.ptp(np.asarray(Image.open(shot))) > 100

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from vacestream.live.channels.osc import Osc
     from vacestream.live.channels.page import Page
     from vacestream.live.desk import Desk
-    from vacestream.plan import Plan
     from vacestream.recipe import Recipe
 
 PAGE = "127.0.0.1:8765"
@@ -60,12 +59,12 @@ class Channels:
     midi: str | None = None
     page: str | None = None
 
-    def refuse_two_on_stdin(self, recipes: list[str], plan: "Plan") -> None:
+    def refuse_two_on_stdin(self, recipes: list[str], recipe: "Recipe") -> None:
         """Refuse a second reader of stdin, and a file to watch that is none."""
         if self.commands is not None and self.commands != "-":
             raise RecipeError(f"--commands {self.commands}: messages come on stdin; write `--commands -`")
         taken = "the recipe" if "-" in recipes else "the input"
-        if self.commands and ("-" in recipes or (plan.recipe.input and plan.recipe.input.path == "-")):
+        if self.commands and ("-" in recipes or (recipe.input and recipe.input.path == "-")):
             raise RecipeError(f"--commands -: stdin holds {taken} already; put one of the two in a file")
         if self.watch and not Path(recipes[0]).is_file():
             raise RecipeError(f"--watch: {recipes[0]} is no file that could change; name a recipe file")

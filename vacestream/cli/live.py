@@ -81,9 +81,10 @@ def live(
 
     channels = Channels(keys=keys, watch=watch, commands=commands, osc=osc, midi=midi, page=place)
     try:
-        plans = [make_plan(recipe, way="live") for recipe in load_all(recipes, input_, output, sets)]
+        made = load_all(recipes, input_, output, sets)
+        channels.refuse_two_on_stdin(recipes, made[0])
+        plans = [make_plan(recipe, way="live") for recipe in made]
         plan, name = plans[0], plans[0].recipe.name
-        channels.refuse_two_on_stdin(recipes, plan)
         refuse_absent_folders(plan.outputs)
         if not yes:
             refuse_existing(target for target in plan.outputs if target.output.kind == "file")

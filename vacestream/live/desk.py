@@ -9,7 +9,7 @@ running stream what the model needs of them. It is answered at once, and again w
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from queue import Queue
 from threading import Lock, Thread
 from types import TracebackType
@@ -19,14 +19,15 @@ import numpy as np
 
 from vacestream.ahead import anchors_ahead
 from vacestream.changes import NONE, told
-from vacestream.changes import joined as joined_vace
 from vacestream.changes import joined as with_choices
 from vacestream.condition import Steering
 from vacestream.errors import RecipeError, VacestreamError
 from vacestream.live.edits import edited, moments, turned
 from vacestream.live.gallery import Gallery
-from vacestream.live.region import Frames, Region
+from vacestream.live.orders import SCHEMA, Fade, Order, Posted, Reply, nobody
+from vacestream.live.region import Region
 from vacestream.live.scenes import joined, keys_of
+from vacestream.live.screen import Screen
 from vacestream.live.verbs import Message, read_message
 from vacestream.media.contracts import Source
 from vacestream.moments import num_blended
@@ -34,59 +35,7 @@ from vacestream.passes import teller
 from vacestream.plan import Plan
 from vacestream.recipe import Recipe
 from vacestream.timeline import Chunk
-from vacestream.vcu import VCU, Fading
-
-SCHEMA = "vacestream.live/1"
-Reply = Callable[[dict[str, Any]], None]
-"""Takes an answer; called from any thread, comes back soon."""
-
-
-def _nobody(_answer: dict[str, Any]) -> None:
-    """The channel of what comes from the timeline."""
-
-
-@dataclass(frozen=True)
-class Order:
-    """A message that was accepted and waits for its chunk border."""
-
-    message: Message
-    reply: Reply = _nobody
-    keys: dict[str, Any] = field(default_factory=dict)
-    """Of the recipe, and what they become."""
-    blend: int = 0
-    """Chunks that a new prompt takes."""
-    region: Frames | None = None
-    """The new mask, opened."""
-
-    @property
-    def is_early(self) -> bool:
-        """Whether it takes effect before the frames of its chunk are read."""
-        return self.region is not None or "timeline" in self.keys or self.message.stop is not None
-
-
-@dataclass(frozen=True)
-class _Posted:
-    """A message that was not judged yet."""
-
-    message: Message
-    reply: Reply
-    keys: Callable[[Recipe], dict[str, Any]]
-    """The keys that it changes in what holds then."""
-
-
-@dataclass(frozen=True)
-class _Fade:
-    """A blend of prompts that has begun."""
-
-    prompt: str
-    chunk: int
-    order: Order
-
-    def at(self, chunk: int) -> Fading | None:
-        age, lasts = chunk - self.chunk, self.order.blend
-        if age >= lasts:
-            return None
-        return Fading(self.prompt, (age + 1) / (lasts + 1), self.order.message.blend_by)
+from vacestream.vcu import VCU
 
 
 class Desk:
@@ -103,18 +52,17 @@ class Desk:
         self._tell, self._ahead = teller(self.plan), anchors_ahead(self.plan)
         self._steering = self._tell(told(self._now)[0])
         self._switches = list(plans[0].switches)
-        self._fade: _Fade | None = None
+        self._fade: Fade | None = None
         self._switch: Literal["recache", "keep"] | None = None
         self._reset: tuple[int, Literal["soft", "hard"]] | None = None
         """The chunk that forgets what was before it, and how."""
         self._orders: deque[Order] = deque()
-        self._shows: deque[Order] = deque()
+        self._screen = Screen()
         self._region: Region | None = None
-        self._posted: Queue[_Posted | None] = Queue()
+        self._posted: Queue[Posted | None] = Queue()
         self._listeners: list[Reply] = []
         self._lock, self._thread = Lock(), Thread(target=self._work, name="desk", daemon=True)
-        self.scene, self.blackout, self.freeze, self.frame = 1, False, False, 0
-        self._shown_chunk, self._last = -1, np.empty(0, np.uint8)
+        self.scene = 1
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -135,14 +83,14 @@ class Desk:
             return
         if message.blackout is not None or message.freeze is not None:
             reply(self._answer("accepted", message.id))
-            self._shows.append(Order(message, reply))
+            self._screen.add(Order(message, reply))
         else:
-            self._posted.put(_Posted(message, reply, lambda recipe: self._keys_of(message, recipe)))
+            self._posted.put(Posted(message, reply, lambda recipe: self._keys_of(message, recipe)))
 
     def turn(self, recipe: Recipe, keys: Sequence[str], reply: Reply) -> None:
         """Take these keys of another recipe, as if a message had set them."""
         message = Message(set=recipe.model_dump(mode="json", include={*keys}))
-        self._posted.put(_Posted(message, reply, lambda _: turned(recipe, keys, self.plan)))
+        self._posted.put(Posted(message, reply, lambda _: turned(recipe, keys, self.plan)))
 
     def refuse(self, error: VacestreamError, reply: Reply, given: Any = None) -> None:
         """Answer what is no message."""
@@ -163,10 +111,13 @@ class Desk:
                 self._judge(posted)
             except VacestreamError as error:
                 self.refuse(error, posted.reply, posted.message.id)
+            except Exception as error:  # a bug ends no stream
+                what = f"unexpected {type(error).__name__}: {error}; the stream goes on without this"
+                self.refuse(VacestreamError(what), posted.reply, posted.message.id)
             finally:
                 self._posted.task_done()
 
-    def _judge(self, posted: _Posted) -> None:
+    def _judge(self, posted: Posted) -> None:
         """Accept a message, and make ready what it needs."""
         with self._lock:
             recipe = self._asked
@@ -225,18 +176,12 @@ class Desk:
 
     def shown(self, chunk: Chunk, frames: np.ndarray) -> np.ndarray:
         """What outputs show of the frames [T H W 3] of a chunk, or of a part of it."""
-        if chunk.index != self._shown_chunk:
-            self._shown_chunk = chunk.index
-            self._show(chunk)
-        first, self.frame = self.frame, self.frame + len(frames)
-        if not self.freeze or not len(self._last):
-            self._last = frames[-1:].copy()
-        elif not self.blackout:
-            frames = self._last.repeat(len(frames), axis=0)
-        frames = np.zeros_like(frames) if self.blackout else frames
+        for order in self._screen.turn(chunk):
+            self._echo(order, chunk)
+        first, shown = self._screen.frame, self._screen.show(frames)
         if self.gallery is not None:
-            self.gallery.show(chunk, first, frames)
-        return frames
+            self.gallery.show(chunk, first, shown)
+        return shown
 
     def status(self, data: dict[str, Any]) -> None:
         """Tell everyone how the line fares."""
@@ -250,15 +195,9 @@ class Desk:
 
     def state(self) -> dict[str, Any]:
         """What holds now."""
-        shows = {"blackout": self.blackout, "freeze": self.freeze}
-        return {"frame": self.frame, "scene": self.scene, **shows, "prompt": self._steering.prompt}
-
-    def _show(self, chunk: Chunk) -> None:
-        while self._shows:
-            order = self._shows.popleft()
-            self.blackout = self.blackout if order.message.blackout is None else order.message.blackout
-            self.freeze = self.freeze if order.message.freeze is None else order.message.freeze
-            self._echo(order, chunk)
+        screen = self._screen
+        shows = {"blackout": screen.blackout, "freeze": screen.freeze, "frame": screen.frame}
+        return {**shows, "scene": self.scene, "prompt": self._steering.prompt}
 
     def _take_next(self, count: int, chunk: Chunk) -> bool:
         """Let the first orders take effect; whether one of them stops the stream."""
@@ -275,7 +214,7 @@ class Desk:
         before, message = self._now, order.message
         self._now = before.model_copy(update=order.keys)
         if "prompt" in order.keys:
-            self._fade = _Fade(before.prompt, chunk.index, order)
+            self._fade = Fade(before.prompt, chunk.index, order)
         if order.region is not None and self._region is not None:
             self._region.swap(order.region)
         if "timeline" in order.keys:
@@ -296,8 +235,6 @@ class Desk:
             key: NONE[key] if (value := getattr(change, key)) is None else value for key in change.changed
         }
         if change.vace is not None:
-            keys["vace"] = joined_vace(self._now.vace, change.vace)
-        if change.vace is not None:
             keys["vace"] = with_choices(self._now.vace, change.vace)
         with self._lock:
             self._asked = self._asked.model_copy(update=keys)
@@ -310,7 +247,7 @@ class Desk:
             switch=change.switch,
             reset="hard" if change.cut else None,
         )
-        return Order(message, _nobody, keys, blend, region)
+        return Order(message, nobody, keys, blend, region)
 
     def _echo(self, order: Order, chunk: Chunk) -> None:
         data = {"chunk": chunk.index, **order.message.told}
@@ -320,4 +257,4 @@ class Desk:
 
     def _answer(self, kind: str, given: Any, **more: Any) -> dict[str, Any]:
         said = {} if given is None else {"id": given}
-        return {"schema": SCHEMA, "type": kind, "frame": self.frame, **said, **more}
+        return {"schema": SCHEMA, "type": kind, "frame": self._screen.frame, **said, **more}

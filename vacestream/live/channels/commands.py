@@ -2,7 +2,8 @@
 
 import json
 import os
-from threading import Lock, Thread
+from queue import Full, Queue
+from threading import Thread
 from types import TracebackType
 from typing import Any, Self, TextIO
 
@@ -10,8 +11,10 @@ from vacestream.live.desk import Desk
 
 LONGEST = 1 << 20
 """Bytes of a line; what is longer is no message."""
+UNREAD = 1000
+"""Answers that wait for a reader; who does not read loses the others."""
 _PATIENCE = 0.2
-"""Seconds to wait for a reader that may sit there for ever."""
+"""Seconds for a reader or a writer that may sit there for ever."""
 
 
 class Commands:
@@ -19,17 +22,20 @@ class Commands:
 
     def __init__(self, desk: Desk, fd: int, answers: TextIO) -> None:
         self._desk, self._fd, self._answers = desk, fd, answers
-        self._lock = Lock()
-        self.thread = Thread(target=self._read, name="commands", daemon=True)
+        self._unread: Queue[dict[str, Any] | None] = Queue(UNREAD)
+        self.threads = [Thread(target=one, name="commands", daemon=True) for one in (self._read, self._write)]
 
     def __enter__(self) -> Self:
-        self.thread.start()
+        for thread in self.threads:
+            thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.thread.join(_PATIENCE)
+        self._answer(None)
+        for thread in self.threads:
+            thread.join(_PATIENCE)
 
     def _read(self) -> None:
         rest = b""
@@ -49,12 +55,19 @@ class Commands:
             data: Any = json.loads(line)
         except (ValueError, RecursionError):
             data = line.decode(errors="replace")[:80]
-        self._desk.post(data, self.answer)
+        self._desk.post(data, self._answer)
 
-    def answer(self, answer: dict[str, Any]) -> None:
-        """One line; nobody may read them any more."""
-        with self._lock:
+    def _answer(self, answer: dict[str, Any] | None) -> None:
+        """Keep it for the writer; None: there are no more."""
+        try:
+            self._unread.put_nowait(answer)
+        except Full:
+            return
+
+    def _write(self) -> None:
+        while (answer := self._unread.get()) is not None:
             try:
-                print(json.dumps(answer, default=str), file=self._answers, flush=True)
-            except (OSError, ValueError):
+                self._answers.write(json.dumps(answer, default=str) + "\n")
+                self._answers.flush()
+            except (OSError, ValueError):  # nobody reads them any more
                 return

@@ -54,7 +54,7 @@ class Keyboard:
             self._tell(_PLAIN[key])
         elif key in ("b", "f"):
             name = {"b": "blackout", "f": "freeze"}[key]
-            self._tell({name: not getattr(self.desk, name)})
+            self._tell({name: not self.desk.state()[name]})
         elif key.isdecimal() and key != "0":
             self._tell({"scene": int(key)})
         elif key in ("up", "down"):

@@ -7,7 +7,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from vacestream.errors import VacestreamError
-from vacestream.live.desk import Desk, Reply
+from vacestream.live.desk import Desk
+from vacestream.live.orders import Reply
 from vacestream.recipe import Recipe
 
 EVERY = 0.3
