@@ -135,6 +135,11 @@ def as_light(seed: int) -> Effect:
     return lambda made: -float(np.abs((made.frames.astype(float) - made.clip(seed)) @ LUMA).mean())
 
 
+def lasts(made: Made) -> float:
+    """The least share of the picture that is strongly coloured in a quarter of the frames."""
+    return float(min(part.mean() for part in np.array_split(made.things(), 4)))
+
+
 def unpainted(*seeds: int) -> Effect:
     """1 where the first frame is nearer to the middle one than to any of these pictures."""
 
@@ -151,17 +156,15 @@ def coloured(colour: str) -> Effect:
     return lambda made: made.share_of(colour)
 
 
-def goes_along(start: tuple[float, float], end: tuple[float, float]) -> Effect:
-    """1 minus how far the middle of things is from a line in time (x, y), in shares of the picture."""
+def travels(share: float) -> Effect:
+    """1 where the middle of things goes this share of the width from first to last; else less."""
 
     def measured(made: Made) -> float:
-        things = made.things().astype(float)
-        height, width = things.shape[1:]
-        total = np.maximum(things.sum((1, 2)), 1)
-        x = (things.sum(1) @ (np.arange(width) + 0.5)) / total / width
-        y = (things.sum(2) @ (np.arange(height) + 0.5)) / total / height
-        asked = np.linspace(start, end, len(things))
-        return 1 - float(np.hypot(x - asked[:, 0], y - asked[:, 1]).mean())
+        columns = made.things().sum(axis=1)
+        middle = columns @ np.arange(columns.shape[1]) / np.maximum(1, columns.sum(axis=1))
+        ends = middle[-8:].mean() - middle[:8].mean()
+        asked = share * columns.shape[1] * (len(middle) - 8) / (len(middle) - 1)
+        return 1 - abs(1 - float(ends / asked))
 
     return measured
 
@@ -235,7 +238,7 @@ EFFECTS: tuple[tuple[str, Effect, float], ...] = (
     ("flow", follows(217), 0.3), ("flow", coloured("red"), 0.5),
     ("canny", acts, 1), ("gray", acts, 1), ("plain", acts, 1),
     ("layout_track", follows(217), 0.3),
-    ("layout_bbox", goes_along((0.3, 0.5), (0.7, 0.5)), 0.9), ("layout_bbox", coloured("purple"), 0.5),
+    ("layout_bbox", travels(0.4), 0.5), ("layout_bbox", coloured("purple"), 0.5),
     ("firstframe", keeps(217, 0), 1), ("firstframe", goes_on(217, 1, 2), 14),
     ("lastframe", keeps(217, 32), 1), ("lastframe", goes_on(217, 31, 30), 10),
     ("firstlastframe", keeps(217, 0, 32), 1),
@@ -255,12 +258,12 @@ EFFECTS: tuple[tuple[str, Effect, float], ...] = (
     ("maskbboxtrack", coloured("green"), 0.3),
     ("outpainting", keeps_inside(217), 1), ("outpainting", grows(217), 3),
     ("outpainting_inner", keeps_inside(27), 1), ("outpainting_inner", grows(27), 2),
-    ("reference", coloured("cyan"), 0.5), ("reference", unpainted(12), 1),
+    ("reference", coloured("cyan"), 0.5), ("reference", unpainted(12), 1), ("reference", lasts, 0.01),
     ("reference_anything", coloured("cyan"), 0.5), ("reference_anything", unpainted(11, 12), 1),
     ("whole", coloured("red"), 0.5), ("whole", follows(26), 0.4), ("whole", unpainted(11), 1),
     ("animate_anything", follows(30), 0.3), ("animate_anything", coloured("red"), 0.5),
     ("swap_anything", coloured("red"), 0.3), ("swap_anything", keeps_the_rest(217), 0.95),
-    ("move_anything", keeps(26, 0), 1), ("move_anything", goes_along((0.765, 0.58), (0.285, 0.58)), 0.85),
+    ("move_anything", keeps(26, 0), 1), ("move_anything", travels(-0.48), 0.5),
     ("move_anything", coloured("cyan"), 0.5),
     ("expand_anything", coloured("blue"), 0.5),
     ("composition", keeps(26, 0), 1), ("composition", follows(26), 0.3),

@@ -140,3 +140,14 @@ def test_the_command_shows_what_was_measured_and_puts_it_into_the_readme(capsys,
     assert "| depth | silhouette IoU | 0.50 (" in text
     assert cli.run(["eval", "tasks", "--assert"]) == 2
     assert "--assert: is of `eval sprites`" in capsys.readouterr().err
+
+
+def test_the_readme_shows_the_table_that_is_kept(tmp_path):
+    table = task_table.read()
+    shown = task_table.README.read_text(encoding="utf-8")
+    assert task_table.BEGIN + task_table.markdown(table) + task_table.END in shown
+    assert table.values.keys() == {line.name for line in asking.lines(TASKS)}
+    assert {len(one) for row in table.values.values() for one in row.values()} == {table.num_clips}
+    (tmp_path / "README.md").write_text(shown)
+    task_table.write(table, tmp_path / "tasks.json", tmp_path / "README.md")
+    assert (tmp_path / "tasks.json").read_text() == task_table.FILE.read_text()
