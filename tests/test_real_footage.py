@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from vacestream import cli, loading
+from vacestream.annotators import annotator
 from vacestream.media.images import read_image
 from vacestream.media.probe import probe
 from vacestream.media.sources import open_source
@@ -100,3 +101,17 @@ def test_a_red_thing_walks_with_its_box(made: Path) -> None:
     for frame, place in ((0, 0.25), (40, 0.5), (80, 0.75)):
         columns = np.nonzero(red[frame])[1] / red.shape[2]
         assert columns.mean() == pytest.approx(place, abs=0.08)
+
+
+def test_one_of_two_that_look_alike_is_followed_without_weights(footage: Path) -> None:
+    """The cat on the left leans forward, to the right, and back."""
+    source = open_source(str(footage), size=(144, 256))
+    frames = source.read(36)
+    source.close()
+    with pytest.warns(UserWarning, match="does not stand out by its colours"):
+        white = annotator("bboxtrack", bbox=[["6%", "12%", "46%", "100%"]])(frames)[..., 0] > 127
+    middles = [np.nonzero(one)[1].mean() / white.shape[2] for one in white]
+    assert max(middles[8:20]) > middles[0] + 0.02
+    assert abs(middles[-1] - middles[0]) < 0.06
+    shares = white.mean(axis=(1, 2))
+    assert shares.min() > 0.8 * shares[0]

@@ -3,6 +3,7 @@
 import json
 import warnings
 
+import cv2
 import numpy as np
 import pytest
 
@@ -102,3 +103,20 @@ def test_each_side_moves_by_its_own_lot_and_as_far_as_there_is_room() -> None:
     white[:] = 0
     white[:, :, :50] = 255
     assert box(Augmented("bbox_expand", 4.0, seed=1)(white)[0, ..., 0])[2] == 55
+
+
+def test_what_its_colours_do_not_tell_apart_is_followed_as_a_whole() -> None:
+    """A window of noise on noise: the box goes where its pixels go, by parts of a pixel a frame."""
+    pick = np.random.default_rng(0)
+    sizes = (96, 160, 3), (64, 64, 3)
+    wall, thing = (cv2.GaussianBlur(pick.integers(0, 255, size, np.uint8), (0, 0), 3) for size in sizes)
+    frames = np.repeat(wall[None], 12, axis=0)
+    for i, frame in enumerate(frames):
+        x = 30 + round(1.4 * i)
+        frame[16:80, x : x + 64] = thing
+    with pytest.warns(UserWarning, match="does not stand out by its colours"):
+        found = annotator("bboxtrack", bbox=[[30, 16, 94, 80]])(frames)[..., 0] > 127
+    assert found.sum(axis=(1, 2)).tolist() == [64 * 64] * 12
+    left = [int(np.flatnonzero(one.any(axis=0))[0]) for one in found]
+    assert abs(left[-1] - (30 + 15)) <= 4
+    assert (np.diff(left) >= 0).all()

@@ -6,7 +6,7 @@ colours that it learnt at the start says what of its surroundings belongs to it.
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -30,6 +30,8 @@ class _State:
     frame: np.ndarray  # [H W 3]
     region: np.ndarray  # [H W] bool
     found: bool = True
+    moved: np.ndarray = field(default_factory=lambda: np.zeros(2))
+    """x and y since the start."""
 
 
 class Followed:
@@ -53,7 +55,8 @@ class Followed:
         self._seen = True
         self._search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         self._colours = np.zeros((1, 65)), np.zeros((1, 65))
-        self._area = 0
+        self._area, self._cuts = 0, True
+        self._whole = np.zeros((0, 0), bool)
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """[T H W 3] -> [T H W 3], white where it is."""
@@ -89,9 +92,13 @@ class Followed:
         box[y : y + height, x : x + width] = True
         likely = box if self._mask is None or self._boxed else said
         region = self._cut(frame, likely, box if likely is box else _grown(box), learn=True)
-        region = region if region.sum() > SMALLEST * likely.sum() else likely
-        self._area = int(region.sum())
-        return _State(frame, region)
+        self._cuts = bool(region.sum() > SMALLEST * likely.sum())
+        if not self._cuts:
+            what = "does not stand out by its colours, so all that is named is followed; try `net: sam2`"
+            warnings.warn(f"mask: what is to be followed {what}", stacklevel=3)
+        self._whole = region if self._cuts else likely
+        self._area = int(self._whole.sum())
+        return _State(frame, self._whole)
 
     def _said(self, size: tuple[int, int]) -> np.ndarray:
         """[H W] bool: the boxes, or the picture."""
@@ -108,12 +115,15 @@ class Followed:
             cv2.cvtColor(np.ascontiguousarray(one), cv2.COLOR_RGB2GRAY) for one in (before.frame, frame)
         )
         flow = self._search.calc(old, new, None)
-        across, down = np.rint(np.median(flow[before.region], axis=0)).astype(int)
-        moved = _shifted(before.region, int(down), int(across))
-        near = moved if moved.any() else before.region
-        region = self._cut(frame, near, _grown(_boxed(near)), learn=False)
+        motion = np.median(flow[before.region], axis=0)
+        if self._cuts:
+            moved = _shifted(before.region, motion)
+            near = moved if moved.any() else before.region
+            region = self._cut(frame, near, _grown(_boxed(near)), learn=False)
+        else:
+            region = _shifted(self._whole, before.moved + motion)
         found = bool(SMALLEST * self._area < region.sum() < LARGEST * self._area)
-        return _State(frame, region, True) if found else replace(before, found=False)
+        return _State(frame, region, True, before.moved + motion) if found else replace(before, found=False)
 
     def _cut(self, frame: np.ndarray, likely: np.ndarray, near: np.ndarray, *, learn: bool) -> np.ndarray:
         """[H W] bool: the thing among the pixels `near`, which is perhaps the pixels `likely`."""
@@ -144,8 +154,9 @@ def _grown(box: np.ndarray) -> np.ndarray:
     return np.asarray(cv2.dilate(box.astype(np.uint8), np.ones((reach, reach), np.uint8)) > 0)
 
 
-def _shifted(region: np.ndarray, down: int, across: int) -> np.ndarray:
-    """[H W] bool: the region moved by whole pixels; what leaves the picture is gone."""
+def _shifted(region: np.ndarray, motion: np.ndarray) -> np.ndarray:
+    """[H W] bool: the region moved by whole pixels, x and y; what leaves the picture is gone."""
+    across, down = np.rint(motion)
     matrix = np.array([[1, 0, across], [0, 1, down]], np.float32)
     size = region.shape[1], region.shape[0]
     return np.asarray(cv2.warpAffine(region.astype(np.uint8), matrix, size, flags=cv2.INTER_NEAREST) > 0)
