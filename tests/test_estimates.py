@@ -140,6 +140,9 @@ def test_every_pipeline_is_listed_with_its_state_its_files_and_whether_they_are_
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
     assert list(rows) == [*PIPELINES, *PLANNED]
     assert rows["sprites"]["weights"] == []
+    assert rows["sprites"]["licences"] == ["Apache-2.0"]
+    assert rows["longlive-1.3b"]["licences"] == ["CC-BY-NC-SA-4.0", "Apache-2.0"]
+    assert rows["framepack"]["licences"] == []
     assert {row["status"] for name, row in rows.items() if name in PLANNED} == {"planned"}
     here = {need["part"]: need["present"] for need in rows["longlive-1.3b"]["weights"]}
     assert here["vae"]

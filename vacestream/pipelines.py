@@ -141,7 +141,6 @@ class PipelineSpec:
     fps: int = 16
     area: int = 480 * 832
     """Pixels a frame when the recipe names no size."""
-    licence: str = "Apache-2.0"
     status: Literal["recorded", "unrecorded", "experimental", "planned"] = "unrecorded"
     summary: str = ""
 

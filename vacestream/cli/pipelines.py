@@ -23,12 +23,13 @@ def pipelines(json: JsonOption = False) -> None:
         return
     for row, files in rows:
         print(f"{row.name:<24} {_count(row) / 1e6:8.1f}M  {row.status:<12} {_state(row, files)}")
-        print(f"{'':<24} {', '.join(part for part in (row.summary, _licences(row, files)) if part)}")
+        print(f"{'':<24} {', '.join(part for part in (row.summary, ' and '.join(_licences(row))) if part)}")
 
 
 def _data(row: "PipelineSpec", files: "list[Need]") -> dict[str, Any]:
     weights = [need.to_dict() for need in files]
-    return {**asdict(row), "num_weights": _count(row), "weights": weights}
+    licences = list(_licences(row))
+    return {**asdict(row), "licences": licences, "num_weights": _count(row), "weights": weights}
 
 
 def _count(row: "PipelineSpec") -> int:
@@ -50,5 +51,10 @@ def _state(row: "PipelineSpec", files: "list[Need]") -> str:
     return f"{len(missing)} of {len(files)} files missing, {total}{more}"
 
 
-def _licences(row: "PipelineSpec", files: "list[Need]") -> str:
-    return " and ".join(dict.fromkeys(need.part.licence for need in files)) or row.licence
+def _licences(row: "PipelineSpec") -> tuple[str, ...]:
+    """As the table of weights says them; none of what has no weights here."""
+    from vacestream.weights import EMBEDDED, MODELS, PACKAGE_LICENCE
+
+    if row.name in EMBEDDED:
+        return (PACKAGE_LICENCE,)
+    return MODELS[row.name].licences if row.name in MODELS else ()

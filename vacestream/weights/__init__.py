@@ -17,6 +17,7 @@ from vacestream.weights.table import (
     EMBEDDED,
     LIGHT_VAE,
     MODELS,
+    PACKAGE_LICENCE,
     PIPELINES,
     SMALL_VAES,
     VAES,
@@ -24,7 +25,7 @@ from vacestream.weights.table import (
 )
 
 __all__ = [
-    "ANNOTATORS", "CONTEXT", "EMBEDDED", "FOLDER", "LIGHT_VAE", "MODELS", "PIPELINES", "SMALL_VAES", "TEXT",
-    "VAES", "WAN_CONFIG", "File", "Found", "Model", "Part", "file_of", "find", "look_up", "model",
-    "refuse_missing",
+    "ANNOTATORS", "CONTEXT", "EMBEDDED", "FOLDER", "LIGHT_VAE", "MODELS", "PACKAGE_LICENCE", "PIPELINES",
+    "SMALL_VAES", "TEXT", "VAES", "WAN_CONFIG", "File", "Found", "Model", "Part", "file_of", "find",
+    "look_up", "model", "refuse_missing",
 ]  # fmt: skip

@@ -278,3 +278,6 @@ MODELS: dict[str, Model] = {**PIPELINES, **VAES, **ANNOTATORS}
 
 EMBEDDED = {"sprites": "vacestream.sprites"}
 """Pipelines whose weights come with the package, and the package that has them."""
+
+PACKAGE_LICENCE = "Apache-2.0"
+"""Of those weights."""
