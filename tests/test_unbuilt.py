@@ -35,6 +35,8 @@ output:
   - {path: '-', format: rawvideo}
 device: cpu
 precision: int8
+offload: group
+text: fp8
 vae: {output: tae, control: light}
 loras: [a.safetensors, {path: b.pt, scale: 0.5}]
 vace: {commit_hints: false, precision: whole}
@@ -44,7 +46,6 @@ ASKING = {
     "pipeline": "pipeline: framepack",
     "timeline.0.blend": "timeline: {at: 2s, seed: 3, blend: 1s}",
     "timeline.0.vace.memory": "timeline: {at: 2s, vace: {memory: 3}}",
-    "offload": "offload: model",
     "vace.references": "vace: {references: sink}",
     "references.0.image": "references: camera:0",
 }

@@ -33,6 +33,7 @@ class Weights:
             "vaes": recipe.vae.kinds,
             "quantized": quantized(recipe),
             "context": plan.told[0].vace.adapter,
+            "offload": "none" if recipe.offload == "auto" else recipe.offload,
         }
         prompts = [recipe.prompt, *(change.prompt or "" for change in recipe.timeline)]
         prompts += [recipe.negative_prompt or ""] if plan.spec.is_guided else []

@@ -23,7 +23,7 @@ from vacestream.models.load import NONE, OWN, LoraFiles, Origin, Pipeline
 from vacestream.models.schedule import Noise, seeded_noise
 from vacestream.models.transformer import CausalWan
 from vacestream.models.vace import ContextAdapter
-from vacestream.models.vae import Decoder, Encoder
+from vacestream.models.vae import Decoder
 from vacestream.pipelines import VAE_STRIDE_T
 from vacestream.source import MotionRule, NoiseRule, SteadyRule
 from vacestream.step_batch import StepBatch
@@ -86,8 +86,8 @@ class Stream:
         """The encode stage."""
         pipe, noise = self.pipeline, seeded_noise(self.seed)
         return Encode(
-            new_encoder=lambda: Encoder(pipe.vae),
-            new_source_encoder=lambda: Encoder(pipe.source_vae or pipe.vae),
+            new_encoder=pipe.new_encoder,
+            new_source_encoder=pipe.new_source_encoder,
             embed_prompt=pipe.text,
             reference_noise=lambda index, shape: noise(REFERENCE_CHUNK, index, shape),
             new_rule=self.new_rule,
@@ -160,7 +160,7 @@ class Stream:
     def _as_still(self) -> Tensor:
         """The oldest of the last frames as a latent [c 1 h w]."""
         assert self.shown is not None, "a chunk that is not shown yet cannot be gone on from"
-        return Encoder(self.pipeline.vae).push(self.shown[:1])
+        return self.pipeline.new_encoder().push(self.shown[:1])
 
     def new_rule(self, strength: float) -> NoiseRule:
         """How much noise chunks get that start from footage."""
@@ -170,7 +170,7 @@ class Stream:
         """Some rows were trained to start from latents that are not scaled."""
         if self.pipeline.spec.source_normalised:
             return latents
-        mean, std = Encoder(self.pipeline.source_vae or self.pipeline.vae).codec.statistics
+        mean, std = self.pipeline.new_source_encoder().codec.statistics
         return (latents * std + mean).to(latents.dtype)
 
     def _read_ahead(self, asked: tuple[str, LoraFiles]) -> None:
@@ -260,7 +260,7 @@ def new_stream(pipeline: Pipeline, size: tuple[int, int], seed: int, *, method: 
         size,
         seed,
         denoising,
-        Decoder(pipeline.output_vae or pipeline.vae),
+        pipeline.new_decoder(),
         pipeline.adapter,
         method=method,
     )

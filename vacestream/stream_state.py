@@ -12,7 +12,6 @@ from vacestream.models.conditions import Condition, Context, Held
 from vacestream.models.schedule import Schedule
 from vacestream.models.transformer import Text
 from vacestream.models.vace import ContextAdapter, References
-from vacestream.models.vae import Encoder
 from vacestream.step_batch import InFlight
 from vacestream.timeline import Chunk
 from vacestream.vcu import Manner
@@ -58,13 +57,13 @@ def take(stream: "Stream", state: Plain) -> None:
     stream.served = adapter
     encoding = stream.encoding = type(stream.encoding)(
         streams=[
-            (Encoder(pipe.vae).restored(a), Encoder(pipe.vae).restored(b)) for a, b in state["encoders"]
+            (pipe.new_encoder().restored(a), pipe.new_encoder().restored(b)) for a, b in state["encoders"]
         ],
-        footage=Encoder(pipe.vae).restored(state["footage"]) if state["footage"] else None,
+        footage=pipe.new_encoder().restored(state["footage"]) if state["footage"] else None,
         made_before=state["made_before"],
     )
     if state["source"]:
-        encoder, rule = Encoder(pipe.source_vae or pipe.vae), stream.new_rule(1.0)
+        encoder, rule = pipe.new_source_encoder(), stream.new_rule(1.0)
         encoder.restored(state["source"][0])
         rule.restore(state["source"][1])
         encoding.source = encoder, rule

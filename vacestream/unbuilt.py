@@ -48,16 +48,6 @@ def unbuilt(recipe: "Recipe") -> "list[tuple[Key, str]]":
     ]
 
 
-def _given(*names: str) -> "Callable[[Recipe], Iterator[Key]]":
-    """Keys that differ from what they are when left out."""
-
-    def found(recipe: "Recipe") -> "Iterator[Key]":
-        plain = type(recipe)()
-        return ((name,) for name in names if getattr(recipe, name) != getattr(plain, name))
-
-    return found
-
-
 def _blends(recipe: "Recipe") -> "Iterator[Key]":
     for i, change in enumerate(recipe.timeline):
         if change.blend is not None and change.prompt is None:
@@ -92,7 +82,6 @@ UNBUILT = (
         lambda recipe: (("pipeline",) for _ in range(recipe.pipeline in PLANNED)),
     ),
     Unbuilt("this blend", "blend a prompt; everything else changes at once, so leave `blend:` out", _blends),
-    Unbuilt("this part of the model", "leave it out", _given("offload")),
     Unbuilt("this choice of the method", "leave it out", _vace),
     Unbuilt("a picture from a device or a stream", "save it to a file first", _live_pictures),
 )

@@ -166,7 +166,7 @@ def test_validate_says_for_render_and_for_live_and_what_is_missing(run: Run, rec
         out == "fox: T2V; render: no, endless is for `vacestream live`; write a length such as 8s to render a"
         " file; live: yes\n"
     )
-    code, out, err = run("validate", recipe, "--set", "offload=model")
+    code, out, err = run("validate", recipe, "--set", "pipeline=ltx")
     assert "understood but not built yet" in err
     _, out, _ = run("validate", recipe, "--json")
     assert json.loads(out) == {"recipe": "fox", "task": "T2V", "render": "yes", "live": "yes", "unbuilt": []}

@@ -277,7 +277,7 @@ def test_a_lora_is_merged_before_the_cast(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("manifest", LORAS)
 def test_a_recorded_lora_changes_the_300_linear_layers_of_the_blocks(manifest: str, tmp_path: Path) -> None:
-    model = loading._empty(lambda: build_transformer(WAN_1_3B))
+    model = loading.empty(lambda: build_transformer(WAN_1_3B))
     weights = shrunk(manifest)
     path = FORMS["pt"]({"generator_lora": weights}, tmp_path)
     lora = loading.read_lora(path, model, 256, "generator_lora")

@@ -65,7 +65,7 @@ class KeptText:
 
     def _make(self, prompt: str) -> Tensor:
         self.encoder = self.encoder or self.load()
-        made = self.encoder(prompt)
+        made = self.encoder(prompt).to(self.device)
         words = made[: int(made.any(dim=1).nonzero().max()) + 1] if made.any() else made[:0]
         data = save({"embedding": words.cpu().contiguous()}, {"made_from": self.made_from or ""})
         cache.put(KIND, self._key(prompt), prompt or "no prompt", ".safetensors", data)

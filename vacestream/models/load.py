@@ -23,12 +23,13 @@ from vacestream.models.flat import flatten
 from vacestream.models.kept_text import KeptText, fingerprint
 from vacestream.models.key_maps import UMT5_KEYS, VAE_KEYS, WAN_KEYS, KeyMap
 from vacestream.models.lora import Lora, merge, read_lora, read_users_lora
+from vacestream.models.offload import CPU, HOSTS, Host, Stay
 from vacestream.models.quantize import quantize, refuse_missing
 from vacestream.models.text import TextEncoder
 from vacestream.models.tiny_vae import TinyVAE
 from vacestream.models.transformer import CausalWan, make_causal
 from vacestream.models.vace import ContextAdapter
-from vacestream.models.vae import VAE
+from vacestream.models.vae import VAE, Decoder, Encoder
 from vacestream.pipelines import PipelineSpec, Transformer
 from vacestream.weights import (
     CONTEXT,
@@ -69,29 +70,37 @@ class Origin:
     device: torch.device
     dtype: torch.dtype
     quantized: Mapping[str, str]
+    host: Host
+    """Sees to when they are on the device."""
 
     def transformer(self, loras: LoraFiles = ()) -> CausalWan:
         """The weights are what they would be had they been loaded with these LoRAs at once."""
         module = load_transformer(
             self.size,
             self.transformer_file,
-            self.device,
+            self._home("base"),
             self.dtype,
             lora=self.own_lora,
             changes=self._changes(loras),
         )
-        if kind := self.quantized.get("base"):
-            quantize(module, kind)
-        return make_causal(module)
+        return self._placed("base", make_causal(module))
 
     def adapter(self, context: str = OWN, loras: LoraFiles = ()) -> ContextAdapter | None:
         """The context blocks of a file, own for those of the pipeline; None for the word none."""
         file = self.context_file if context == OWN else Found(Path(context))
         if context == NONE or file is None:
             return None
-        module = load_adapter(self.size, file, self.device, self.dtype, self._changes(loras))
-        if kind := self.quantized.get("context"):
+        home = self._home("context")
+        return self._placed("context", load_adapter(self.size, file, home, self.dtype, self._changes(loras)))
+
+    def _home(self, role: str) -> torch.device:
+        """Where weights are loaded: in main memory if they wait there, or are made smaller first."""
+        return self.device if isinstance(self.host, Stay) and role not in self.quantized else CPU
+
+    def _placed(self, role: str, module: Any) -> Any:
+        if kind := self.quantized.get(role):
             quantize(module, kind)
+        self.host.take("denoise", module)
         return module
 
     def refuse_unfit(self, context: str, loras: LoraFiles) -> None:
@@ -101,7 +110,7 @@ class Origin:
             file = Found(Path(context))
             weights, names = _read(file, WAN_KEYS)
             _, blocks = checkpoint.split_vace(weights)
-            checkpoint.check(_empty(lambda: build_adapter(self.size)), blocks, context, table=names)
+            checkpoint.check(empty(lambda: build_adapter(self.size)), blocks, context, table=names)
 
     def _changes(self, loras: LoraFiles) -> list[Lora]:
         """What the files change; `refuse_unfit` has warned of the rest."""
@@ -134,6 +143,18 @@ class Pipeline:
     origin: Origin | None = None
     """For chunks that ask for other LoRAs or context blocks."""
 
+    def new_encoder(self) -> Encoder:
+        """A stream of what the adapter is given."""
+        return Encoder(self.vae, self.device)
+
+    def new_source_encoder(self) -> Encoder:
+        """A stream of the footage that a video starts from."""
+        return Encoder(self.source_vae or self.vae, self.device)
+
+    def new_decoder(self) -> Decoder:
+        """A stream of what is made."""
+        return Decoder(self.output_vae or self.vae, self.device)
+
 
 def load_pipeline(
     spec: PipelineSpec,
@@ -145,23 +166,26 @@ def load_pipeline(
     vaes: Mapping[str, str] = ONE_VAE,
     quantized: Mapping[str, str] = NOTHING,
     context: str = OWN,
+    offload: str = "none",
 ) -> Pipeline:
     """Load the parts of a row that are not left out, with users' LoRA files and their scales merged in.
 
     Where all `prompts` are known, they are embedded first, and the text encoder is gone before the rest
-    comes; its files may be absent if it has seen them before. `quantized` says which weights of `base` and
-    `context` become int8 or fp8. `context` names other context blocks than the row's. ModelError names what
-    is missing or wrong.
+    comes; its files may be absent if it has seen them before. `quantized` says which weights of `base`,
+    `context` and `text` become int8 or fp8, `offload` what waits in main memory. `context` names other
+    context blocks than the row's. ModelError names what is missing or wrong.
     """
     for kind in quantized.values():
         refuse_missing(kind)
-    kept = None if prompts is None or spec.name in EMBEDDED else keep_text(spec, device, dtype)
+    text = TextPlace(CPU if offload != "none" else device, dtype, quantized.get("text"))
+    kept = None if prompts is None or spec.name in EMBEDDED else keep_text(spec, text, device)
     unneeded = TEXT if kept is not None and kept.has(prompts or ()) else ()
     found, config = find(spec.name, without=[*left_out, *unneeded])
     small = {kind: find(SMALL_VAES[kind])[0]["net"] for kind in {*vaes.values()} - {"wan"}}
     weights = found["base"] if spec.whole and "base" in found else found["transformer"]
     own = found.get("lora"), found.get(CONTEXT)
-    origin = Origin(spec.transformer, weights, *own, device, dtype, quantized)
+    host = HOSTS[offload](device)
+    origin = Origin(spec.transformer, weights, *own, device, dtype, quantized, host)
     origin.refuse_unfit(context, loras)
     if kept is not None:
         kept.prepare(prompts or ())
@@ -169,6 +193,8 @@ def load_pipeline(
         kind: load_any_vae(kind, config["vae"], small.get(kind) or found["vae"], device, dtype)
         for kind in {*vaes.values()}
     }
+    for one in vae.values():
+        host.take("vae", one)
     return Pipeline(
         spec=spec,
         transformer=origin.transformer(loras),
@@ -176,7 +202,7 @@ def load_pipeline(
         vae=vae[vaes["control"]],
         source_vae=vae[vaes["source"]],
         output_vae=vae[vaes["output"]],
-        text=kept or load_text(spec, device, dtype),
+        text=kept or load_text(spec, text),
         device=device,
         dtype=dtype,
         loras=loras,
@@ -185,29 +211,44 @@ def load_pipeline(
     )
 
 
-def load_text(spec: PipelineSpec, device: torch.device, dtype: torch.dtype) -> TextEncoder:
+@dataclass(frozen=True)
+class TextPlace:
+    """Where a text encoder works, and in which numbers."""
+
+    device: torch.device
+    dtype: torch.dtype
+    quantized: str | None = None
+    """int8 or fp8: what the weights of its layers become."""
+
+
+def load_text(spec: PipelineSpec, place: TextPlace) -> TextEncoder:
     """A row's tokenizer and text encoder."""
     rest = [part for part in model(spec.name).parts if part not in TEXT] if spec.name in MODELS else []
     found, config = find(spec.name, without=rest)
+    home = CPU if place.quantized else place.device
+    encoder = load_text_encoder(config["text_encoder"], found["text"], home, place.dtype)
+    if place.quantized:
+        quantize(encoder, place.quantized, inside=("encoder.block.",))
     return TextEncoder(
         load_tokenizer(config["tokenizer"], found["tokenizer"]),
-        load_text_encoder(config["text_encoder"], found["text"], device, dtype),
+        encoder.to(place.device),
         spec.transformer.text_len,
     )
 
 
-def keep_text(spec: PipelineSpec, device: torch.device, dtype: torch.dtype) -> KeptText:
+def keep_text(spec: PipelineSpec, place: TextPlace, device: torch.device) -> KeptText:
     """A row's text encoder, loaded for prompts that are new and not for those that it has seen."""
     rows = [model(spec.name).parts[part] for part in TEXT]
     paths = [path for row in rows if (path := look_up(row))]
     published = [(row.files[0].repo, row.files[0].path, row.files[0].sha256) for row in rows]
     return KeptText(
-        partial(load_text, spec, device, dtype),
-        facts={"encoder": published, "dtype": str(dtype), "device": device.type},
+        partial(load_text, spec, place),
+        facts={"encoder": published, "dtype": str(place.dtype), "device": place.device.type}
+        | ({"quantized": place.quantized} if place.quantized else {}),
         made_from=fingerprint(paths) if len(paths) == len(rows) else None,
         length=spec.transformer.text_len,
         device=device,
-        dtype=dtype,
+        dtype=place.dtype,
     )
 
 
@@ -215,7 +256,7 @@ def read_loras(files: LoraFiles, size: Transformer) -> list[Lora]:
     """What users' LoRA files, with their scales, change of the transformer and of context blocks."""
     if not files:
         return []
-    modules = (_empty(lambda: build_transformer(size)), _empty(lambda: build_adapter(size)))
+    modules = (empty(lambda: build_transformer(size)), empty(lambda: build_adapter(size)))
     shapes = {key: value.shape for module in modules for key, value in module.state_dict().items()}
     return [read_users_lora(Path(path), scale, shapes) for path, scale in files]
 
@@ -233,8 +274,8 @@ def load_transformer(
     read, names = _read(file, WAN_KEYS)
     weights, context = checkpoint.split_vace(read)
     if context:
-        checkpoint.check(_empty(lambda: build_adapter(size)), context, str(file.path), table=names)
-    model = _empty(lambda: build_transformer(size))
+        checkpoint.check(empty(lambda: build_adapter(size)), context, str(file.path), table=names)
+    model = empty(lambda: build_transformer(size))
     own = [read_lora(lora.path, model, lora.alpha, lora.entry)] if lora else []
     change = partial(merge, [*own, *changes])
     checkpoint.load(model, weights, str(file.path), table=names, device=device, dtype=dtype, change=change)
@@ -248,7 +289,7 @@ def load_adapter(
     read, names = _read(file, WAN_KEYS)
     base, weights = checkpoint.split_vace(read)
     if base:
-        checkpoint.check(_empty(lambda: build_transformer(size)), base, str(file.path), table=names)
+        checkpoint.check(empty(lambda: build_transformer(size)), base, str(file.path), table=names)
     return _fill(lambda: build_adapter(size), weights, file, names, device, dtype, changes)
 
 
@@ -333,13 +374,13 @@ def _fill(
     dtype: torch.dtype,
     changes: Sequence[Lora] = (),
 ) -> Any:
-    module = _empty(build)
+    module = empty(build)
     change = partial(merge, changes)
     checkpoint.load(module, weights, str(file.path), table=names, device=device, dtype=dtype, change=change)
     return _frozen(module)
 
 
-def _empty(build: Callable[[], nn.Module]) -> nn.Module:
+def empty(build: Callable[[], nn.Module]) -> nn.Module:
     """A module without memory, and without the time that its first random weights would take."""
     with torch.device("meta"), no_init_weights():
         return build()

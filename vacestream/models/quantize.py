@@ -19,11 +19,11 @@ def refuse_missing(kind: str) -> None:
         )
 
 
-def quantize(module: nn.Module, kind: str) -> None:
-    """Replace the weights of all linear layers inside `blocks` or `vace_blocks`, in place."""
+def quantize(module: nn.Module, kind: str, *, inside: tuple[str, ...] = ("blocks.", "vace_blocks.")) -> None:
+    """Replace the weights of all linear layers whose names start so, in place."""
     torchao = import_module("torchao.quantization")
-    torchao.quantize_(module, getattr(torchao, CONFIGS[kind])(), filter_fn=_is_in_a_block)
 
+    def is_meant(part: nn.Module, name: str) -> bool:
+        return isinstance(part, nn.Linear) and name.startswith(inside)
 
-def _is_in_a_block(module: nn.Module, name: str) -> bool:
-    return isinstance(module, nn.Linear) and name.startswith(("blocks.", "vace_blocks."))
+    torchao.quantize_(module, getattr(torchao, CONFIGS[kind])(), filter_fn=is_meant)

@@ -94,9 +94,12 @@ class TinyVAE(nn.Module):
     def dtype(self) -> torch.dtype:
         return next(self.parameters()).dtype
 
-    @property
-    def latent_channels(self) -> int:
-        return CHANNELS
+
+class TinyCodec:
+    """A TinyVAE, latent by latent, on a device where its weights come if they wait elsewhere."""
+
+    def __init__(self, vae: TinyVAE, device: torch.device) -> None:
+        self.vae, self.device, self.dtype, self.latent_channels = vae, device, vae.dtype, CHANNELS
 
     @property
     def statistics(self) -> tuple[Tensor, Tensor]:
@@ -107,16 +110,16 @@ class TinyVAE(nn.Module):
 
     def new_memory(self, way: str) -> list[Any]:
         """Nothing remembered yet, of the encoder or the decoder."""
-        return [None] * len(getattr(self, way))
+        return [None] * len(getattr(self.vae, way))
 
     def encode_group(self, pixels: Tensor, memory: list[Any]) -> Tensor:
         """The frames of one latent [1 or 4 3 H W] in -1..1 -> [c 1 h w]; the first frame stands for four."""
         x = pixels.expand(2 ** sum(s > 1 for s in STRIDES_T), -1, -1, -1) if len(pixels) == 1 else pixels
-        return _run(self.encoder, (x.to(self.device, self.dtype) + 1) / 2, memory).transpose(0, 1)
+        return _run(self.vae.encoder, (x.to(self.device, self.dtype) + 1) / 2, memory).transpose(0, 1)
 
     def decode_latent(self, latent: Tensor, memory: list[Any], first: bool) -> Tensor:
         """[c 1 h w] -> its frames [1 or 4 3 H W] in -1..1."""
-        x = _run(self.decoder, latent.transpose(0, 1).to(self.device, self.dtype), memory)
+        x = _run(self.vae.decoder, latent.transpose(0, 1).to(self.device, self.dtype), memory)
         return (x[BEFORE:] if first else x).clamp(0, 1) * 2 - 1
 
 

@@ -10,7 +10,7 @@ import torch
 from diffusers import AutoencoderKLWan
 from torch import Tensor
 
-from vacestream.models.tiny_vae import TinyVAE
+from vacestream.models.tiny_vae import TinyCodec, TinyVAE
 from vacestream.pipelines import VAE_STRIDE_T
 
 FeatureCache = list[Any]
@@ -23,9 +23,9 @@ VAE: TypeAlias = AutoencoderKLWan | TinyVAE
 class WanCodec:
     """Wan's VAE, latent by latent; what its convolutions remember is the caller's."""
 
-    def __init__(self, vae: AutoencoderKLWan) -> None:
-        self.vae, self.device, self.dtype = vae, vae.device, vae.dtype
-        self.statistics = self.mean, self.std = _statistics(vae)
+    def __init__(self, vae: AutoencoderKLWan, device: torch.device) -> None:
+        self.vae, self.device, self.dtype = vae, device, vae.dtype
+        self.statistics = self.mean, self.std = _statistics(vae, device)
         self.latent_channels = vae.config.z_dim
 
     def new_memory(self, way: str) -> FeatureCache:
@@ -47,11 +47,14 @@ class WanCodec:
 
 
 class Encoder:
-    """Pixels of one stream -> normalised latents."""
+    """Pixels of one stream -> normalised latents.
 
-    def __init__(self, vae: VAE) -> None:
+    `device` is where the VAE works, if its weights wait elsewhere.
+    """
+
+    def __init__(self, vae: VAE, device: torch.device | None = None) -> None:
         self.vae = vae
-        self.codec = _codec(vae)
+        self.codec = _codec(vae, device)
         self.features: FeatureCache = self.codec.new_memory("encoder")
         self.pending = torch.empty(0)  # [T 3 H W] frames of a latent that is not complete
         self.started = False
@@ -110,10 +113,10 @@ class Encoder:
 
 
 class Decoder:
-    """Normalised latents of one stream -> pixels."""
+    """Normalised latents of one stream -> pixels; `device` as for Encoder."""
 
-    def __init__(self, vae: VAE) -> None:
-        self.codec = _codec(vae)
+    def __init__(self, vae: VAE, device: torch.device | None = None) -> None:
+        self.codec = _codec(vae, device)
         self.features: FeatureCache = self.codec.new_memory("decoder")
         self.started = False
 
@@ -146,14 +149,15 @@ class Decoder:
         return self.codec.decode_latent(latent, self.features, first)
 
 
-def _codec(vae: VAE) -> WanCodec | TinyVAE:
-    return vae if isinstance(vae, TinyVAE) else WanCodec(vae)
+def _codec(vae: VAE, device: torch.device | None) -> WanCodec | TinyCodec:
+    codec = TinyCodec if isinstance(vae, TinyVAE) else WanCodec
+    return codec(vae, device or vae.device)
 
 
-def _statistics(vae: AutoencoderKLWan) -> tuple[Tensor, Tensor]:
+def _statistics(vae: AutoencoderKLWan, device: torch.device) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of the latent channels, [c 1 1 1] each."""
     mean, std = (torch.tensor(values) for values in (vae.config.latents_mean, vae.config.latents_std))
-    return mean.view(-1, 1, 1, 1).to(vae.device), std.view(-1, 1, 1, 1).to(vae.device)
+    return mean.view(-1, 1, 1, 1).to(device), std.view(-1, 1, 1, 1).to(device)
 
 
 def _equal(before: FeatureCache, after: FeatureCache) -> bool:

@@ -92,7 +92,8 @@ def _parse_version(value: Any) -> Any:
 
 
 def _parse_offload(value: Any) -> Any:
-    return {True: "model", False: "none"}[value] if isinstance(value, bool) else value
+    words = {True: "model", False: "none", "cpu": "model"}
+    return words.get(value, value) if isinstance(value, bool | str) else value
 
 
 def _parse_pipeline(value: Any) -> Any:
@@ -104,7 +105,7 @@ def _parse_pipeline(value: Any) -> Any:
 _FPS = Schema({"anyOf": [{"const": "source"}, *RATE_SCHEMA]})
 _LENGTH = Schema({"type": "string", "examples": ["8s", "81f", "1:30", "endless"]})
 _PIPELINE = Schema({"type": "string", "enum": [*PIPELINES, *PLANNED]})
-_OFFLOAD = Schema({"enum": ["auto", "none", "text", "model", True, False]})
+_OFFLOAD = Schema({"enum": ["auto", "none", "text", "model", "group", "cpu", True, False]})
 _AS_TEXT = PlainSerializer(str, return_type=str)
 
 
@@ -168,10 +169,13 @@ class Recipe(Model):
     """The whole VAE, or a smaller and faster one."""
     precision: Literal["auto", "fp32", "bf16", "fp16", "fp8", "int8"] = "auto"
     """Numbers in the model: auto takes what suits the device; fp8 and int8 are of blocks' weights alone."""
+    text: Literal["whole", "fp8", "int8"] = "whole"
+    """Weights of the text encoder's layers; whole: as precision says for all else."""
     offload: Annotated[
-        Literal["auto", "none", "text", "model"], BeforeValidator(_parse_offload), _OFFLOAD
+        Literal["auto", "none", "text", "model", "group"], BeforeValidator(_parse_offload), _OFFLOAD
     ] = "auto"
-    """What waits in main memory while it is not used: true is model, false is none."""
+    """What waits in main memory while it is not used: nothing (auto, none, false), the text encoder, each
+    model (true, cpu), or each block of a model (group); the text encoder works there in all of them."""
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:[0-9]{1,2})?)$")] = "auto"
     """auto, cpu, cuda, cuda:1 or mps."""
     vace: Vace = Vace()
