@@ -1,39 +1,90 @@
-"""A row and a size -> the bytes that a stream needs, from counts alone (no torch)."""
+"""A row and what a recipe asks of it -> the bytes that a stream needs, from counts alone (no torch).
+
+The formulas follow the tensors that are alive in each stage; `vacestream.ledger` counts the same in a run.
+"""
 
 import shutil
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from typing import Literal
 
+from vacestream.counts import (
+    UMT5_LINEAR,
+    UMT5_XXL,
+    VAE_COSTS,
+    VaeCost,
+    block_matrices,
+    block_weights,
+    num_context_weights,
+    num_weights,
+    shipped,
+)
 from vacestream.models.slots import cache_shape
 from vacestream.pipelines import VAE_STRIDE, VAE_STRIDE_T, PipelineSpec, Transformer
 
 BYTES = {"fp32": 4, "bf16": 2, "fp16": 2, "fp8": 1, "int8": 1}
-"""A number of the weights; keys and values are never smaller than two bytes."""
+"""A number of the weights; all else is never smaller than two bytes."""
+FLOAT = 4
+ROPES = 8
+"""Tables of angles that are kept; see models/attention.py."""
 
-UMT5_XXL = 256384 * 4096 + 24 * (4 * 4096 * 4096 + 3 * 4096 * 10240 + 2 * 4096 + 32 * 64) + 4096
-"""Numbers in the text encoder of Wan2.1: embedding, 24 layers (attention, gated MLP, norms), last norm."""
-WAN_VAE = 126_892_531
-"""Numbers in the Wan2.1 VAE, both ways."""
-VAE_WIDTH, SPRITES_VAE_WIDTH = 96, 12
-"""Channels of the VAE at full size."""
-ENCODER_MAPS, DECODER_MAPS = 10, 22
-"""Full-size maps of four frames that are alive at most, with the frames that each convolution keeps.
+Offload = Literal["none", "text", "model", "group"]
+"""What waits in main memory: nothing, the text encoder, every model out of work, every block out of work."""
 
-Measured on a CPU at 192x192; two encoders, of which one works while the other keeps its frames.
-"""
-_SHIPPED = Path(__file__).parent / "sprites" / "weights"
+
+@dataclass(frozen=True)
+class Demand:
+    """What is asked of a row that decides how much it takes."""
+
+    size: tuple[int, int]
+    """(height, width)"""
+    dtype: str
+    """fp32, bf16, fp16, fp8 or int8: of the base."""
+    context_dtype: str | None = None
+    """Of the context blocks; None: as the base."""
+    text_dtype: str | None = None
+    """Of the layers of the text encoder; None: as all else."""
+    vaes: tuple[str, str, str] = ("wan", "wan", "wan")
+    """What encodes control and source, and decodes."""
+    flat: bool = False
+    """Whether convolutions are done in 2-D, as on a CPU."""
+    context: bool = True
+    """Whether VACE's blocks are there."""
+    num_references: int = 0
+    num_passes: int = 1
+    """Of the context blocks: one a control."""
+    keeps: bool = False
+    """Whether footage is kept, which has a stream of its own in the VAE."""
+    from_source: bool = False
+    """Whether chunks start from the input's own latents."""
+    recaches: bool = False
+    """Whether a new prompt makes the cache again, in one pass over the window."""
+    offload: Offload = "none"
+
+    @property
+    def value(self) -> int:
+        """Bytes of a number that is no weight of a block."""
+        return max(2, BYTES[self.dtype])
+
+    @property
+    def num_streams(self) -> int:
+        """Encoders that remember: two a pass, and that of kept footage."""
+        return 2 * self.num_passes + self.keeps if self.context else 0
+
+    @property
+    def pixels(self) -> int:
+        return self.size[0] * self.size[1]
 
 
 @dataclass(frozen=True)
 class Activations:
-    """Bytes that each stage works in, one stage at a time; rough: a third more or less."""
+    """Bytes that each stage works in, beside what is held; one stage at a time."""
 
     encode: int
-    """The VAE's encoders over a latent."""
+    """The VAE's encoders over a latent, and what they remembered before."""
     denoise: int
-    """A main and a context block over a chunk."""
+    """A main and a context block over a chunk, and what the chunk overwrites in the cache."""
     decode: int
-    """The VAE's decoder over a latent."""
+    """The VAE's decoder over a chunk, and what it remembered before."""
 
 
 @dataclass(frozen=True)
@@ -45,23 +96,36 @@ class Memory:
     text_encoder: int
     vae: int
     kv_cache: int
-    kv_aside: int
-    """Slots kept aside while a chunk is made, so that it can be taken back."""
     text_kv: int
     """Cross-attention K/V of a prompt, in main and context blocks."""
     reference_kv: int
     """K/V of the references in each context block, at each timestep."""
+    vae_streams: int
+    """What the convolutions of encoders and decoder remember."""
+    between: int
+    """The last latents and frames, and tables of angles."""
     activations: Activations
+    text_stays: bool
+    """Else the text encoder is gone before the rest comes."""
+    away: Activations
+    """Of the weights: what waits in main memory while a stage works."""
+    text_away: bool
 
     @property
     def held(self) -> dict[str, int]:
-        """What is held from chunk to chunk, by name."""
-        return {name: count for name, count in asdict(self).items() if name != "activations"}
+        """What is held from chunk to chunk, by name, wherever weights wait."""
+        names = ("activations", "text_stays", "away", "text_away")
+        return {
+            name: 0 if name == "text_encoder" and not self.text_stays else count
+            for name, count in asdict(self).items()
+            if name not in names
+        }
 
     @property
     def weights(self) -> int:
         """What every stream of a pipeline shares."""
-        return self.transformer + self.context_blocks + self.text_encoder + self.vae
+        text = self.text_encoder if self.text_stays else 0
+        return self.transformer + self.context_blocks + text + self.vae
 
     @property
     def total(self) -> int:
@@ -69,10 +133,16 @@ class Memory:
         return sum(self.held.values())
 
     @property
+    def stages(self) -> dict[str, int]:
+        """Bytes on the device at most, by stage; text: while prompts are embedded."""
+        work, away = asdict(self.activations), asdict(self.away)
+        found = {stage: self.total - away[stage] + work[stage] for stage in work}
+        return {"text": 0 if self.text_away or self.text_stays else self.text_encoder, **found}
+
+    @property
     def peak(self) -> int:
-        """All that is held, and the stage that works in most."""
-        work = self.activations
-        return self.total + max(work.encode, work.denoise, work.decode)
+        """The stage that takes most."""
+        return max(self.stages.values())
 
 
 def tokens_per_latent(spec: PipelineSpec, size: tuple[int, int]) -> int:
@@ -85,82 +155,135 @@ def dtype_of(precision: str, device: str) -> str:
     """The type of numbers that `auto` means: bf16 on a CUDA device, fp32 elsewhere."""
     if precision != "auto":
         return precision
-    cuda = device.startswith("cuda") or (device == "auto" and shutil.which("nvidia-smi") is not None)
-    return "bf16" if cuda else "fp32"
+    return "bf16" if is_cuda(device) else "fp32"
 
 
-def memory(
-    spec: PipelineSpec, size: tuple[int, int], dtype: str, *, num_references: int = 0, context: bool = True
-) -> Memory:
-    """What a stream of (height, width) `size` needs; `context`: with VACE's blocks."""
-    t, tokens = spec.transformer, tokens_per_latent(spec, size)
-    weight, value = BYTES[dtype], max(2, BYTES[dtype])
-    text, vae = (UMT5_XXL, WAN_VAE) if t.text_dim == 4096 else (_shipped("text"), _shipped("vae"))
-    num_context = len(t.context_layers) if context else 0
-    chunk = max(spec.chunk_latents, spec.first_chunk_latents)
-    at_once = chunk + num_references if spec.whole else chunk
+def is_cuda(device: str) -> bool:
+    """Whether the word for a device means one with a memory of its own."""
+    return device.startswith("cuda") or (device == "auto" and shutil.which("nvidia-smi") is not None)
+
+
+def memory(spec: PipelineSpec, asked: Demand) -> Memory:
+    """What a stream of a row needs."""
+    t, tokens, value = spec.transformer, tokens_per_latent(spec, asked.size), asked.value
+    num_context = len(t.context_layers) if asked.context else 0
     prompts = 2 if spec.is_guided else 1
     passes = 0 if spec.whole else len(spec.steps) + spec.commit_pass
-    slot = 0 if spec.whole else 2 * t.layers * tokens * t.dim * value
-    rows = len(spec.source_steps or spec.steps) if spec.step_batch else 1
-    cache = cache_shape(spec, t.layers, t.heads, t.head_dim, (1, tokens))
+    transformer = _weights(num_weights(t), t.layers * block_matrices(t), asked.dtype, value)
+    matrices = num_context * (block_matrices(t) + t.dim * t.dim) + t.dim * t.dim
+    kind = asked.context_dtype or asked.dtype
+    context = _weights(num_context_weights(t), matrices, kind, value) if asked.context else 0
+    vae = value * sum(_cost(t, kind).weights for kind in {_kind(t, kind) for kind in asked.vaes})
+    slots = cache_shape(spec, t.layers, t.heads, t.head_dim, (1, tokens)).num_slots
     return Memory(
-        transformer=num_weights(t) * weight,
-        context_blocks=num_context_weights(t) * weight if context else 0,
-        text_encoder=text * value,
-        vae=vae * value,
-        kv_cache=rows * cache.num_slots * slot,
-        kv_aside=rows * cache.num_aside(chunk) * slot,
+        transformer=transformer,
+        context_blocks=context,
+        text_encoder=_text(t, asked),
+        vae=vae,
+        kv_cache=_rows(spec) * slots * _slot(spec, tokens, value),
         text_kv=prompts * 2 * (t.layers + num_context) * t.text_len * t.dim * value,
-        reference_kv=2 * passes * num_context * num_references * tokens * t.dim * value,
-        activations=Activations(
-            encode=_feature_maps(t, size, value, ENCODER_MAPS) if context else 0,
-            denoise=at_once * tokens * _per_token(t, value, context),
-            decode=_feature_maps(t, size, value, DECODER_MAPS),
-        ),
+        reference_kv=2 * passes * num_context * asked.num_references * tokens * t.dim * value,
+        vae_streams=_vae_streams(spec, asked),
+        between=_between(spec, asked, tokens),
+        activations=_activations(spec, asked, tokens),
+        text_stays=t.text_dim != 4096,
+        away=_away(t, asked, transformer, context, vae),
+        text_away=asked.offload != "none",
     )
 
 
-def _feature_maps(t: Transformer, size: tuple[int, int], value: int, count: int) -> int:
-    """Maps of the VAE's first width at full size, over the four frames of a latent."""
-    width = VAE_WIDTH if t.text_dim == 4096 else SPRITES_VAE_WIDTH
-    return count * width * VAE_STRIDE_T * size[0] * size[1] * value
+def _weights(count: int, matrices: int, kind: str, value: int) -> int:
+    """Bytes of so many numbers, of which those in matrices of blocks are of a kind of their own."""
+    return (count - matrices) * value + matrices * BYTES[kind] if BYTES[kind] < 2 else count * value
 
 
-def _per_token(t: Transformer, value: int, context: bool) -> int:
-    """Activations of a token: its hidden layer twice, and some ten vectors, half of them in four bytes."""
-    vectors = 5 * value + 5 * 4 + (2 * value if context else 0)
-    return 2 * t.ffn_dim * value + vectors * t.dim
+def _text(t: Transformer, asked: Demand) -> int:
+    if t.text_dim != 4096:
+        return shipped("text") * asked.value
+    kind = asked.text_dtype
+    return _weights(UMT5_XXL, UMT5_LINEAR, kind, asked.value) if kind else UMT5_XXL * asked.value
 
 
-def num_weights(t: Transformer) -> int:
-    """Numbers in the transformer."""
-    cell = t.patch[0] * t.patch[1] * t.patch[2]
-    embed = t.channels * cell * t.dim + t.dim
-    time = _linear(t.freq_dim, t.dim) + _linear(t.dim, t.dim) + _linear(t.dim, 6 * t.dim)
-    text = _linear(t.text_dim, t.dim) + _linear(t.dim, t.dim)
-    head = 2 * t.dim + _linear(t.dim, t.channels * cell)
-    return embed + time + text + t.layers * _block(t) + head
+def _rows(spec: PipelineSpec) -> int:
+    """Caches side by side."""
+    return len(spec.source_steps or spec.steps) if spec.step_batch else 1
 
 
-def num_context_weights(t: Transformer) -> int:
-    """Numbers in VACE's context embedder and blocks."""
-    cell = t.patch[0] * t.patch[1] * t.patch[2]
-    project = _linear(t.dim, t.dim)
-    count = len(t.context_layers)
-    return t.context_channels * cell * t.dim + t.dim + count * (_block(t) + project) + project
+def _slot(spec: PipelineSpec, tokens: int, value: int) -> int:
+    """Bytes of one latent in the cache."""
+    return 0 if spec.whole else 2 * spec.transformer.layers * tokens * spec.transformer.dim * value
 
 
-def _block(t: Transformer) -> int:
-    attention = 4 * _linear(t.dim, t.dim) + 2 * t.dim
-    return 6 * t.dim + 2 * attention + 2 * t.dim + _linear(t.dim, t.ffn_dim) + _linear(t.ffn_dim, t.dim)
+def _chunk(spec: PipelineSpec) -> int:
+    return max(spec.chunk_latents, spec.first_chunk_latents)
 
 
-def _linear(inner: int, outer: int) -> int:
-    return inner * outer + outer
+def _kind(t: Transformer, kind: str) -> str:
+    return kind if t.text_dim == 4096 else "sprites"
 
 
-def _shipped(name: str) -> int:
-    """Numbers in a file of the package, which holds two bytes for each."""
-    path = _SHIPPED / f"{name}.safetensors"
-    return path.stat().st_size // BYTES["bf16"] if path.exists() else 0
+def _cost(t: Transformer, kind: str) -> VaeCost:
+    return VAE_COSTS[_kind(t, kind)]
+
+
+def _vae_streams(spec: PipelineSpec, asked: Demand) -> int:
+    control, source, output = (_cost(spec.transformer, kind) for kind in asked.vaes)
+    remembered = asked.num_streams * control.encoder + asked.from_source * source.encoder
+    return int((remembered + output.decoder) * asked.pixels * asked.value)
+
+
+def _between(spec: PipelineSpec, asked: Demand, tokens: int) -> int:
+    t, chunk = spec.transformer, _chunk(spec)
+    latents = chunk if spec.whole else spec.window_latents + chunk
+    channels = t.channels + (asked.num_passes * t.context_channels if asked.context else 0)
+    cells = asked.pixels // VAE_STRIDE**2
+    frames = VAE_STRIDE_T * chunk * 3 * asked.pixels
+    text = t.text_len * (t.text_dim + t.dim)
+    angles = ROPES * chunk * tokens * t.head_dim * FLOAT
+    return (latents * channels * cells + frames + text) * asked.value + angles
+
+
+def _activations(spec: PipelineSpec, asked: Demand, tokens: int) -> Activations:
+    control, source, output = (_cost(spec.transformer, kind) for kind in asked.vaes)
+    wide = asked.value // 2 - 1
+    remembered = asked.num_streams * control.encoder + asked.from_source * source.encoder
+    before = 0 if spec.whole else int(remembered * asked.pixels * asked.value)
+    encode = (control.encode_flat if asked.flat else control.encode)[wide] * asked.pixels
+    decode = (output.decode_flat if asked.flat else output.decode)[wide] * asked.pixels
+    aside = _rows(spec) * cache_shape(spec, 1, 1, 1, (1, 1)).num_aside(_chunk(spec))
+    return Activations(
+        encode=encode + before if asked.context or asked.from_source else 0,
+        denoise=aside * _slot(spec, tokens, asked.value) + before + _denoise(spec, asked, tokens),
+        decode=decode,
+    )
+
+
+def _denoise(spec: PipelineSpec, asked: Demand, tokens: int) -> int:
+    """The wider of two moments of a block: its hidden layer twice, or a key turned in four bytes.
+
+    Beside it are the vectors of each token: what goes through, what came in, what VACE's blocks carry.
+    """
+    t, value, latents = spec.transformer, asked.value, _rows(spec) * _chunk(spec)
+    latents += asked.num_references if spec.whole else 0
+    latents = max(latents, spec.window_latents if asked.recaches else 0, spec.recompute_latents)
+    count = latents * tokens
+    turned = spec.window_latents * tokens if spec.rope == "relative" else count
+    side = 1 + asked.num_passes if asked.context else 0
+    hidden = 2 * t.ffn_dim * value + t.dim * ((4 + side) * value + FLOAT)
+    turning = t.dim * ((7 + side) * value + FLOAT)
+    return max(count * hidden, count * turning + turned * 3 * FLOAT * t.dim)
+
+
+def _away(t: Transformer, asked: Demand, transformer: int, context: int, vae: int) -> Activations:
+    """What waits: a model while others work, or all blocks but the one that works."""
+    if asked.offload == "model":
+        return Activations(encode=transformer + context, denoise=vae, decode=transformer + context)
+    if asked.offload != "group":
+        return Activations(0, 0, 0)
+    base = _weights(block_weights(t), block_matrices(t), asked.dtype, asked.value)
+    extra = t.dim * t.dim
+    kind = asked.context_dtype or asked.dtype
+    side = _weights(block_weights(t) + extra, block_matrices(t) + extra, kind, asked.value)
+    side = side if asked.context else 0
+    blocks = t.layers * base + len(t.context_layers) * side
+    return Activations(encode=blocks, denoise=blocks - max(base, side), decode=blocks)

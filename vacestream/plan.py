@@ -9,12 +9,13 @@ from vacestream.anchors import Anchor, anchors
 from vacestream.annotators.options import asked_picture, asked_region
 from vacestream.calls import calls
 from vacestream.changes import Told, streams, told
+from vacestream.demand import demand
 from vacestream.encodings import refuse_unopened
 from vacestream.errors import RecipeError
 from vacestream.footage import FREE, Footage, look_at, seconds
 from vacestream.framing import Framing, framing, grown
 from vacestream.lengths import num_frames_of, refuse_short
-from vacestream.memory import Memory, dtype_of, memory, tokens_per_latent
+from vacestream.memory import Demand, Memory, dtype_of, memory, tokens_per_latent
 from vacestream.moments import Switch, refuse_idle_controls, refuse_nearest_of_endless, switches
 from vacestream.needs import refuse_foreign_vae
 from vacestream.pipelines import PIPELINES, PipelineSpec
@@ -49,7 +50,6 @@ class Plan:
     """Frames written; None where endless or decided by a file that was not opened."""
     switches: tuple[Switch, ...]
     outputs: tuple[Target, ...]
-    memory: Memory | None
     why: dict[str, str]
     """Where each derived number comes from."""
     anchors: tuple[Anchor, ...] = ()
@@ -80,6 +80,24 @@ class Plan:
         return self.recipe.input is not None and self.recipe.input.at_end == "free"
 
     @property
+    def memory(self) -> Memory | None:
+        """Bytes on the device; None where the size is not known."""
+        return memory(self.spec, self.asks(self.device)) if self.size else None
+
+    def asks(self, device: str) -> Demand:
+        """What it takes of this device."""
+        assert self.size is not None
+        return demand(
+            self.recipe,
+            self.spec,
+            self.size,
+            self.told,
+            self.switches,
+            num_passes=len(streams(self.recipe)) + self.has_rest if self.has_context else 0,
+            device=device,
+        )
+
+    @property
     def mask_time(self) -> Literal["group", "nearest", "union"]:
         """Which frame of a latent's four speaks for its mask."""
         mask = next((one.mask for one in self.told if one.mask), None)
@@ -99,7 +117,8 @@ class Plan:
     @property
     def has_context(self) -> bool:
         """Whether VACE acts at some time."""
-        return _has_context(self.task, self.told)
+        held = self.told
+        return self.task != "T2V" or any(one.references or one.controls or one.mask for one in held)
 
     @property
     def has_rest(self) -> bool:
@@ -152,6 +171,7 @@ class Plan:
 
     def to_dict(self) -> dict[str, Any]:
         """The plan as plain data."""
+        needs = self.memory
         return {
             "schema": "vacestream.plan/1",
             "recipe": self.recipe.name,
@@ -183,9 +203,10 @@ class Plan:
             "seed": self.seed,
             "device": self.device,
             "dtype": self.dtype,
-            "memory": {**self.memory.held, "total": self.memory.total} if self.memory else None,
-            "activations": asdict(self.memory.activations) if self.memory else None,
-            "peak_memory": self.memory.peak if self.memory else None,
+            "memory": {**needs.held, "total": needs.total} if needs else None,
+            "activations": asdict(needs.activations) if needs else None,
+            "memory_by_stage": needs.stages if needs else None,
+            "peak_memory": needs.peak if needs else None,
             "outputs": [{"path": target.path, "saves": dict(target.saves)} for target in self.outputs],
             "why": self.why,
             "notes": list(self.notes),
@@ -218,26 +239,12 @@ def make_plan(
     if fps is not None and num_frames is not None:
         refuse_short(recipe, footage, fps, num_frames)
     changes = tuple(switches(recipe, spec, fps, num_frames))
-    held = told(recipe, changes)
-    needs = size and memory(
-        spec,
-        size,
-        dtype_of(recipe.precision, recipe.device),
-        num_references=max(len(one.references) for one in held),
-        context=_has_context(task, held),
-    )
     made = targets(recipe, task)
     refuse_silent(recipe, made, media=media)
     if media:
         refuse_unopened(recipe)
     placed = _framing(recipe, spec, footage, size)
-    return Plan(
-        recipe, spec, task, size, fps, num_frames, changes, made, needs, why, kept, placed, tuple(refusals)
-    )
-
-
-def _has_context(task: str, held: tuple[Told, ...]) -> bool:
-    return task != "T2V" or any(one.references or one.controls or one.mask for one in held)
+    return Plan(recipe, spec, task, size, fps, num_frames, changes, made, why, kept, placed, tuple(refusals))
 
 
 def _refusals(recipe: Recipe, way: Literal["render", "live"]) -> list[str]:

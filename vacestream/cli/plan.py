@@ -1,7 +1,6 @@
 """`vacestream plan`: what render would do, in numbers."""
 
 import json as json_text
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -124,14 +123,13 @@ def _facts(made: "Plan") -> list[tuple[str, str]]:
     for switch in made.switches:
         at = f"frame {switch.frame} (chunk {switch.chunk}), asked for frame {switch.at}"
         facts.append(("switch", f"{', '.join(switch.keys)} at {at}"))
-    if made.memory:
-        parts = {name: count for name, count in made.memory.held.items() if count}
+    if needs := made.memory:
+        parts = {name: count for name, count in needs.held.items() if count}
         facts.append(("tokens", f"{made.tokens_per_latent} a latent"))
         facts += [(name.replace("_", " "), _bytes(count)) for name, count in parts.items()]
-        facts.append(("total", f"{_bytes(made.memory.total)} in {made.dtype}, without activations"))
-        working = asdict(made.memory.activations).items()
-        stages = ", ".join(f"{name} {_bytes(count)}" for name, count in working if count)
-        facts.append(("peak", f"about {_bytes(made.memory.peak)}; activations by stage: {stages}"))
+        facts.append(("total", f"{_bytes(needs.total)} in {made.dtype}, without activations"))
+        stages = ", ".join(f"{name} {_bytes(count)}" for name, count in needs.stages.items() if count)
+        facts.append(("peak", f"about {_bytes(needs.peak)}; by stage: {stages}"))
     return facts + [("also", path) for target in made.outputs for _, path in target.saves]
 
 

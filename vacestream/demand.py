@@ -1,0 +1,40 @@
+"""A recipe and its row -> what it asks of a device (no torch)."""
+
+from collections.abc import Collection
+
+from vacestream.changes import Told
+from vacestream.memory import Demand, dtype_of, is_cuda
+from vacestream.moments import Switch
+from vacestream.pipelines import PipelineSpec
+from vacestream.recipe import Recipe
+
+
+def demand(
+    recipe: Recipe,
+    spec: PipelineSpec,
+    size: tuple[int, int],
+    held: Collection[Told],
+    switches: Collection[Switch],
+    *,
+    num_passes: int,
+    device: str,
+) -> Demand:
+    """What a recipe asks of its row at this (height, width) and there; without passes VACE's blocks rest."""
+    dtype, vae = dtype_of(recipe.precision, device), recipe.vae
+    keeps = bool(recipe.outpaint or recipe.extend or any(one.mask for one in held))
+    own = recipe.vace.precision
+    return Demand(
+        size,
+        dtype,
+        context_dtype=own if own != "whole" else ("bf16" if dtype in ("int8", "fp8") else dtype),
+        text_dtype=None if recipe.text == "whole" else recipe.text,
+        vaes=(vae.control, vae.source, vae.output),
+        flat=device != "mps" and not is_cuda(device),
+        context=num_passes > 0,
+        num_references=max(len(one.references) for one in held),
+        num_passes=num_passes,
+        keeps=keeps,
+        from_source=recipe.strength is not None,
+        recaches=spec.recache != "none" and any("prompt" in one.keys for one in switches),
+        offload="none" if recipe.offload == "auto" or not is_cuda(device) else recipe.offload,
+    )
