@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from vacestream.ledger import counted
 from vacestream.models.device import slow_in_3d
+from vacestream.models.fill import empty
 from vacestream.models.flat import flatten
-from vacestream.models.load import ONE_VAE, Pipeline, build_adapter, build_transformer, empty
+from vacestream.models.load import ONE_VAE, Pipeline, build_adapter, build_transformer
 from vacestream.models.tiny_vae import TinyVAE
 from vacestream.models.transformer import make_causal
 from vacestream.models.vae import VAE

@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from vacestream.models.load import load_adapter, load_text_encoder, load_transformer, load_vae
+from vacestream.models.load import load_adapter, load_transformer, load_vae
+from vacestream.models.load_text import load_text_encoder
 from vacestream.pipelines import Transformer
 from vacestream.weights import Found
 

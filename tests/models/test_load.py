@@ -30,6 +30,7 @@ from tests.tiny import SIZE, randomize
 from vacestream import weights as weight_table
 from vacestream.errors import ModelError
 from vacestream.models import load as loading
+from vacestream.models.fill import empty
 from vacestream.models.key_maps import UMT5_KEYS, VAE_KEYS, WAN_KEYS, original, ours
 from vacestream.models.load import (
     Pipeline,
@@ -39,6 +40,7 @@ from vacestream.models.load import (
     load_transformer,
     load_vae,
 )
+from vacestream.models.load_text import load_text_encoder
 from vacestream.models.tiny_vae import TinyVAE
 from vacestream.pipelines import PIPELINES
 from vacestream.weights import CONTEXT, MODELS, Found
@@ -130,7 +132,7 @@ def test_a_text_encoder_in_fp8_loads_with_its_values(tmp_path: Path) -> None:
         for key, value in shrunk("umt5_xxl_encoder_original").items()
     }
     path = FORMS["safetensors"](weights, tmp_path)
-    model = loading.load_text_encoder(TEXT, Found(path), CPU, torch.bfloat16)
+    model = load_text_encoder(TEXT, Found(path), CPU, torch.bfloat16)
     assert_holds(
         model, {key: value.bfloat16() for key, value in weights.items()}, "umt5_xxl_encoder_original"
     )
@@ -231,7 +233,7 @@ def test_what_needs_no_cast_stays_in_the_mapped_file(form: str, tmp_path: Path) 
 
 def test_a_cast_is_made_once_for_weights_that_are_tied(tmp_path: Path) -> None:
     path = FORMS["pt"](UMT5EncoderModel(UMT5Config(**TEXT)).state_dict(), tmp_path)
-    model = loading.load_text_encoder(TEXT, Found(path), CPU, torch.bfloat16)
+    model = load_text_encoder(TEXT, Found(path), CPU, torch.bfloat16)
     assert model.shared.weight.data_ptr() == model.encoder.embed_tokens.weight.data_ptr()
     assert {parameter.dtype for parameter in model.parameters()} == {torch.bfloat16}
 
@@ -277,7 +279,7 @@ def test_a_lora_is_merged_before_the_cast(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("manifest", LORAS)
 def test_a_recorded_lora_changes_the_300_linear_layers_of_the_blocks(manifest: str, tmp_path: Path) -> None:
-    model = loading.empty(lambda: build_transformer(WAN_1_3B))
+    model = empty(lambda: build_transformer(WAN_1_3B))
     weights = shrunk(manifest)
     path = FORMS["pt"]({"generator_lora": weights}, tmp_path)
     lora = loading.read_lora(path, model, 256, "generator_lora")
@@ -326,9 +328,7 @@ def test_a_text_encoder_gives_the_same_from_original_and_from_transformers_names
         want = encoder(ids, mask).last_hidden_state
         for weights in (named, state):
             path = FORMS["pt"](weights, tmp_path)
-            got = loading.load_text_encoder(TEXT, Found(path), CPU, torch.float32)(
-                ids, mask
-            ).last_hidden_state
+            got = load_text_encoder(TEXT, Found(path), CPU, torch.float32)(ids, mask).last_hidden_state
             assert torch.equal(got, want)
 
 

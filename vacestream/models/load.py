@@ -4,7 +4,7 @@ Find the files, read them, rename their keys, fill modules strictly, on the devi
 """
 
 import warnings
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,16 +12,15 @@ from typing import Any, cast
 
 import torch
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
-from diffusers.models.modeling_utils import no_init_weights
-from torch import Tensor, nn
-from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
+from torch import nn
 
-from vacestream.errors import ModelError
 from vacestream.models import checkpoint
 from vacestream.models.device import slow_in_3d
+from vacestream.models.fill import Config, empty, fill, frozen, read_as_ours
 from vacestream.models.flat import flatten
-from vacestream.models.kept_text import KeptText, fingerprint
-from vacestream.models.key_maps import UMT5_KEYS, VAE_KEYS, WAN_KEYS, KeyMap
+from vacestream.models.kept_text import KeptText
+from vacestream.models.key_maps import VAE_KEYS, WAN_KEYS
+from vacestream.models.load_text import TextPlace, keep_text, load_text
 from vacestream.models.lora import Lora, merge, read_lora, read_users_lora
 from vacestream.models.offload import CPU, HOSTS, Host, Stay
 from vacestream.models.quantize import quantize, refuse_missing
@@ -35,17 +34,11 @@ from vacestream.weights import (
     CONTEXT,
     EMBEDDED,
     LIGHT_VAE,
-    MODELS,
     SMALL_VAES,
     TEXT,
     Found,
     find,
-    look_up,
-    model,
 )
-
-Config = Mapping[str, Any]
-"""What a class of diffusers or transformers is built from."""
 
 ONE_VAE = {"control": "wan", "source": "wan", "output": "wan"}
 """What a VAE does -> which does it."""
@@ -108,7 +101,7 @@ class Origin:
         read_loras(loras, self.size)
         if context not in (OWN, NONE):
             file = Found(Path(context))
-            weights, names = _read(file, WAN_KEYS)
+            weights, names = read_as_ours(file, WAN_KEYS)
             _, blocks = checkpoint.split_vace(weights)
             checkpoint.check(empty(lambda: build_adapter(self.size)), blocks, context, table=names)
 
@@ -211,47 +204,6 @@ def load_pipeline(
     )
 
 
-@dataclass(frozen=True)
-class TextPlace:
-    """Where a text encoder works, and in which numbers."""
-
-    device: torch.device
-    dtype: torch.dtype
-    quantized: str | None = None
-    """int8 or fp8: what the weights of its layers become."""
-
-
-def load_text(spec: PipelineSpec, place: TextPlace) -> TextEncoder:
-    """A row's tokenizer and text encoder."""
-    rest = [part for part in model(spec.name).parts if part not in TEXT] if spec.name in MODELS else []
-    found, config = find(spec.name, without=rest)
-    home = CPU if place.quantized else place.device
-    encoder = load_text_encoder(config["text_encoder"], found["text"], home, place.dtype)
-    if place.quantized:
-        quantize(encoder, place.quantized, inside=("encoder.block.",))
-    return TextEncoder(
-        load_tokenizer(config["tokenizer"], found["tokenizer"]),
-        encoder.to(place.device),
-        spec.transformer.text_len,
-    )
-
-
-def keep_text(spec: PipelineSpec, place: TextPlace, device: torch.device) -> KeptText:
-    """A row's text encoder, loaded for prompts that are new and not for those that it has seen."""
-    rows = [model(spec.name).parts[part] for part in TEXT]
-    paths = [path for row in rows if (path := look_up(row))]
-    published = [(row.files[0].repo, row.files[0].path, row.files[0].sha256) for row in rows]
-    return KeptText(
-        partial(load_text, spec, place),
-        facts={"encoder": published, "dtype": str(place.dtype), "device": place.device.type}
-        | ({"quantized": place.quantized} if place.quantized else {}),
-        made_from=fingerprint(paths) if len(paths) == len(rows) else None,
-        length=spec.transformer.text_len,
-        device=device,
-        dtype=place.dtype,
-    )
-
-
 def read_loras(files: LoraFiles, size: Transformer) -> list[Lora]:
     """What users' LoRA files, with their scales, change of the transformer and of context blocks."""
     if not files:
@@ -271,7 +223,7 @@ def load_transformer(
     changes: Sequence[Lora] = (),
 ) -> WanTransformer3DModel:
     """Wan's transformer from its own file or a full VACE's, with LoRAs merged in before the cast."""
-    read, names = _read(file, WAN_KEYS)
+    read, names = read_as_ours(file, WAN_KEYS)
     weights, context = checkpoint.split_vace(read)
     if context:
         checkpoint.check(empty(lambda: build_adapter(size)), context, str(file.path), table=names)
@@ -279,24 +231,24 @@ def load_transformer(
     own = [read_lora(lora.path, model, lora.alpha, lora.entry)] if lora else []
     change = partial(merge, [*own, *changes])
     checkpoint.load(model, weights, str(file.path), table=names, device=device, dtype=dtype, change=change)
-    return _frozen(model)
+    return frozen(model)
 
 
 def load_adapter(
     size: Transformer, file: Found, device: torch.device, dtype: torch.dtype, changes: Sequence[Lora] = ()
 ) -> ContextAdapter:
     """VACE's blocks from a file of their own or a full VACE's; LoRAs that name them are merged in."""
-    read, names = _read(file, WAN_KEYS)
+    read, names = read_as_ours(file, WAN_KEYS)
     base, weights = checkpoint.split_vace(read)
     if base:
         checkpoint.check(empty(lambda: build_transformer(size)), base, str(file.path), table=names)
-    return _fill(lambda: build_adapter(size), weights, file, names, device, dtype, changes)
+    return fill(lambda: build_adapter(size), weights, file, names, device, dtype, changes)
 
 
 def load_vae(config: Config, file: Found, device: torch.device, dtype: torch.dtype) -> AutoencoderKLWan:
     """Wan's VAE."""
-    weights, names = _read(file, VAE_KEYS)
-    vae = _fill(lambda: AutoencoderKLWan(**config), weights, file, names, device, dtype)
+    weights, names = read_as_ours(file, VAE_KEYS)
+    vae = fill(lambda: AutoencoderKLWan(**config), weights, file, names, device, dtype)
     if slow_in_3d(device):
         flatten(vae)
     return cast(AutoencoderKLWan, vae)
@@ -305,28 +257,8 @@ def load_vae(config: Config, file: Found, device: torch.device, dtype: torch.dty
 def load_any_vae(kind: str, config: Config, file: Found, device: torch.device, dtype: torch.dtype) -> VAE:
     """wan: Wan's own; light: the same with fewer channels; tae: TAEHV."""
     if kind == "tae":
-        return _fill(TinyVAE, checkpoint.read(file.path), file, (), device, dtype)
+        return fill(TinyVAE, checkpoint.read(file.path), file, (), device, dtype)
     return load_vae({**config, **LIGHT_VAE} if kind == "light" else config, file, device, dtype)
-
-
-def load_text_encoder(
-    config: Config, file: Found, device: torch.device, dtype: torch.dtype
-) -> UMT5EncoderModel:
-    """UMT5; its embedding has two names in transformers, of which files may have one."""
-    weights, names = _read(file, UMT5_KEYS)
-    if "shared.weight" in weights:
-        twin = weights.setdefault("encoder.embed_tokens.weight", weights["shared.weight"])
-        if twin.shape == weights["shared.weight"].shape:
-            weights["encoder.embed_tokens.weight"] = weights["shared.weight"]
-    return _fill(lambda: UMT5EncoderModel(UMT5Config(**config)), weights, file, names, device, dtype)
-
-
-def load_tokenizer(config: Config, file: Found) -> PreTrainedTokenizerFast:
-    """The text encoder's tokenizer, as its own file describes it."""
-    try:
-        return PreTrainedTokenizerFast(tokenizer_file=str(file.path), **config)
-    except Exception as error:
-        raise ModelError(f"{file.path}: not a readable tokenizer ({error}); fetch it again") from error
 
 
 def build_transformer(size: Transformer) -> WanTransformer3DModel:
@@ -356,36 +288,3 @@ def build_adapter(size: Transformer) -> ContextAdapter:
         patch=size.patch,
         layers=size.context_layers,
     )
-
-
-def _read(file: Found, table: KeyMap) -> tuple[dict[str, Tensor], KeyMap]:
-    """Weights under our names, and the table if the file has others."""
-    weights = checkpoint.read(file.path, file.entry)
-    renamed = checkpoint.to_diffusers(weights, table, str(file.path))
-    return renamed, () if renamed.keys() == weights.keys() else table
-
-
-def _fill(
-    build: Callable[[], nn.Module],
-    weights: Mapping[str, Tensor],
-    file: Found,
-    names: KeyMap,
-    device: torch.device,
-    dtype: torch.dtype,
-    changes: Sequence[Lora] = (),
-) -> Any:
-    module = empty(build)
-    change = partial(merge, changes)
-    checkpoint.load(module, weights, str(file.path), table=names, device=device, dtype=dtype, change=change)
-    return _frozen(module)
-
-
-def empty(build: Callable[[], nn.Module]) -> nn.Module:
-    """A module without memory, and without the time that its first random weights would take."""
-    with torch.device("meta"), no_init_weights():
-        return build()
-
-
-def _frozen(module: nn.Module) -> Any:
-    assert not any(t.is_meta for t in (*module.parameters(), *module.buffers())), type(module)
-    return module.eval().requires_grad_(False)
