@@ -34,7 +34,7 @@ FORBIDDEN = {  # modules and all below them -> what their imports never lead to,
 LIGHT = (  # what loads without the heavy packages, itself and whatever of ours it loads
     "recipe", "tasks", "contradictions", "ways", "moments", "plan", "footage", "lengths", "memory", "sizes",
     "timeline", "targets", "sampling", "unbuilt", "unfinished", "events", "pipelines", "errors", "cli",
-    "media.probe", "live.verbs", "live.knobs", "live.channels.view",
+    "media.probe", "live.verbs", "live.knobs", "live.channels.view", "counts", "demand",
 )  # fmt: skip
 HEAVY = ("torch", "diffusers", "transformers", "cv2", "peft", "controlnet_aux")
 NAMES_DEVICES = ("models.device", "recipe", "memory")

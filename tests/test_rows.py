@@ -18,7 +18,7 @@ from vacestream import weights
 from vacestream.condition import Pass
 from vacestream.engine import make_denoiser, new_denoise_state
 from vacestream.errors import RecipeError
-from vacestream.memory import memory
+from vacestream.memory import Demand, kv_aside, memory
 from vacestream.models.attention import apply_rope, attend, make_rope
 from vacestream.models.conditions import Condition, Source
 from vacestream.models.kv_cache import KVCache
@@ -148,12 +148,12 @@ def test_the_planned_cache_is_the_allocated_one_in_every_row(pipe, name):
     state = new_denoise_state(pipe.transformer, row, (8, 12), dtype=torch.float32, device=CPU)
     cache = state.cache
     allocated = sum(layer.numel() * layer.element_size() for layer in cache.layers)
-    needs = memory(row, size, "fp32")
-    assert needs.kv_cache == allocated
+    asked = Demand(size, "fp32")
+    assert memory(row, asked).kv_cache == allocated
     for chunk, _ in zip(chunks(row), range(1 if row.whole else 4), strict=False):
         with cache.writing(chunk.first_latent, chunk.num_latents):
             aside = sum(old.numel() * old.element_size() for old in cache._kept.values)
-    assert aside <= needs.kv_aside
+    assert aside <= kv_aside(row, asked)
 
 
 def seen_by(row: PipelineSpec, num_chunks: int) -> list[list[int]]:

@@ -27,8 +27,6 @@ from vacestream.weights import LIGHT_VAE, WAN_CONFIG
 META = torch.device("meta")
 SETTLED = 3
 """Chunks behind which a stream of gray counts as settled."""
-SPREAD = 0.02
-"""Of random weights."""
 
 
 @dataclass(frozen=True)
@@ -86,12 +84,12 @@ def make_pipeline(
     t = spec.transformer
 
     def made(module: nn.Module) -> nn.Module:
-        module = module.to_empty(device=device).to(dtype).eval().requires_grad_(False)
+        nn.Module.to(module.to_empty(device=device), dtype)  # past diffusers' own, which warns of it
         for parameter in module.parameters() if device != META else ():
-            nn.init.normal_(parameter, std=SPREAD)
-        return module
+            nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5)
+        return module.eval().requires_grad_(False)
 
-    vae: dict[str, VAE] = {kind: made(_vae(kind)) for kind in {*vaes.values()}}  # type: ignore[misc]
+    vae: dict[str, VAE] = {kind: made(_vae(kind)) for kind in {*vaes.values()}}
     for one in vae.values():
         if slow_in_3d(device) and isinstance(one, AutoencoderKLWan):
             flatten(one)

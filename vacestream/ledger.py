@@ -26,7 +26,7 @@ class Ledger(TorchDispatchMode):
     """Bytes of the tensors that live on one kind of device, and floating point operations."""
 
     def __init__(self, device: torch.device) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.device = device
         self.stage = "weights"
         self.live = 0

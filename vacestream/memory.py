@@ -192,6 +192,12 @@ def memory(spec: PipelineSpec, asked: Demand) -> Memory:
     )
 
 
+def kv_aside(spec: PipelineSpec, asked: Demand) -> int:
+    """What a chunk overwrites in the cache, kept while it is made, so that it can be taken back."""
+    latents = cache_shape(spec, 1, 1, 1, (1, 1)).num_aside(_chunk(spec))
+    return _rows(spec) * latents * _slot(spec, tokens_per_latent(spec, asked.size), asked.value)
+
+
 def _weights(count: int, matrices: int, kind: str, value: int) -> int:
     """Bytes of so many numbers, of which those in matrices of blocks are of a kind of their own."""
     return (count - matrices) * value + matrices * BYTES[kind] if BYTES[kind] < 2 else count * value
@@ -250,10 +256,9 @@ def _activations(spec: PipelineSpec, asked: Demand, tokens: int) -> Activations:
     before = 0 if spec.whole else int(remembered * asked.pixels * asked.value)
     encode = (control.encode_flat if asked.flat else control.encode)[wide] * asked.pixels
     decode = (output.decode_flat if asked.flat else output.decode)[wide] * asked.pixels
-    aside = _rows(spec) * cache_shape(spec, 1, 1, 1, (1, 1)).num_aside(_chunk(spec))
     return Activations(
         encode=encode + before if asked.context or asked.from_source else 0,
-        denoise=aside * _slot(spec, tokens, asked.value) + before + _denoise(spec, asked, tokens),
+        denoise=kv_aside(spec, asked) + before + _denoise(spec, asked, tokens),
         decode=decode,
     )
 

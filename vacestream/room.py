@@ -81,8 +81,8 @@ def fitting(plan: Plan, device: str, free: int) -> list[Advice]:
         found += _resized(plan, (), device, free) if count == 1 else []
         if found:
             return sorted(found, key=_peak)
-    sets = product(*(list(some) for _, some in groupby(settings, key=attrgetter("key"))))
-    lowest = min(sets, key=lambda some: _peak(_advice(plan, some, device)))
+    every = product(*(list(some) for _, some in groupby(settings, key=attrgetter("key"))))
+    lowest = min(every, key=lambda some: _peak(_advice(plan, some, device)))
     return _resized(plan, lowest, device, free)
 
 

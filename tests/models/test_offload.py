@@ -82,7 +82,7 @@ def test_blocks_come_one_by_one_in_their_order_and_frames_stay_to_the_bit(
 def test_models_take_turns_and_frames_stay_to_the_bit(
     plain: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pipe, turns, bring = tiny_pipeline(steps=(1000, 500)), [], TakeTurns.bring
+    pipe, turns = tiny_pipeline(steps=(1000, 500)), []
     present = Present([pipe.transformer, pipe.adapter, pipe.vae])
 
     def watched(host: TakeTurns, name: str) -> None:
@@ -92,7 +92,7 @@ def test_models_take_turns_and_frames_stay_to_the_bit(
                 present.sent(module)
             for module in host.modules[name]:
                 present.came(module)
-        bring(host, name)
+        host.here = name
 
     monkeypatch.setattr(TakeTurns, "bring", watched)
     host = TakeTurns(CPU)

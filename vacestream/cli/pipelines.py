@@ -34,7 +34,7 @@ def _data(row: "PipelineSpec", files: "list[Need]") -> dict[str, Any]:
 
 def _count(row: "PipelineSpec") -> int:
     """Numbers in the transformer and the context blocks."""
-    from vacestream.memory import num_context_weights, num_weights
+    from vacestream.counts import num_context_weights, num_weights
 
     return num_weights(row.transformer) + num_context_weights(row.transformer)
 

@@ -29,8 +29,7 @@ def joined(plans: Sequence[Plan]) -> Plan:
         for i, change in enumerate(changes, start=len(timeline))
     )
     recipe = first.recipe.model_copy(update={"timeline": (*timeline, *changes)})
-    most = max(plans, key=lambda plan: plan.memory.total if plan.memory else 0)
-    return replace(first, recipe=recipe, switches=(*first.switches, *later), memory=most.memory)
+    return replace(first, recipe=recipe, switches=(*first.switches, *later))
 
 
 def keys_of(recipe: Recipe) -> dict[str, Any]:
