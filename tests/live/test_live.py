@@ -132,6 +132,16 @@ def test_a_stream_that_is_lost_and_comes_back_does_not_end_the_line(live: Live, 
     assert runs(shown) > 20
 
 
+def test_a_row_whose_chunks_wait_for_each_other_is_given_as_many_as_it_needs(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = tiny_pipeline(step_batch=True, commit_pass=False, recache="none")
+    monkeypatch.setattr(loading, "load_pipeline", lambda **_: made)
+    code, err = live(input="test:counter", length="69f", fps=96)
+    assert code == 0, err
+    assert len(seen("out.mkv")) == 69
+
+
 def test_the_first_ctrl_c_ends_an_endless_line_with_files_that_are_whole(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -136,13 +136,16 @@ def _told(path: Path) -> dict[str, Any] | None:
 
 def summary(plan: "Plan") -> str:
     """What will be made, in a line."""
+    from vacestream.ways import endless
+
     size = f"{plan.size[1]}x{plan.size[0]}" if plan.size else "size of the input"
     length = (
         "length of the input"
         if plan.num_frames is None
         else f"{plan.num_frames} frames in {plan.num_chunks} chunks"
     )
-    if plan.recipe.length == "endless":
+    given = plan.recipe.input
+    if plan.recipe.length == "endless" or (plan.num_frames is None and given and endless(given.path)):
         length = "endless"
     paths = ", ".join(target.path for target in plan.outputs)
     return f"{plan.recipe.name}: {plan.task}, {size}, {length}, pipeline {plan.spec.name} -> {paths}"

@@ -49,7 +49,7 @@ class Line:
         self.frame = self.chunk = 0
         assert desk.plan.fps is not None
         self._fps = desk.plan.fps
-        self._pace = Pace(self._fps, stop)
+        self._pace = Pace(self._fps, stop, step_batch=bool(stream.pipeline.spec.step_batch))
         self._broken = Flag()
         """Set when nothing more is wanted of any stage."""
         self._timing, self._rate = Timing(), Rate()

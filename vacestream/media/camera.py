@@ -59,7 +59,7 @@ class CameraSink:
         except ImportError as error:
             what = f"{where}: writing to a camera needs pyvirtualcam; `pip install vacestream[camera]`"
             raise OutputError(what) from error
-        device = labelled().get(label, label)
+        device = _device(where, label)
         try:
             self._camera: Any = pyvirtualcam.Camera(
                 size[1], size[0], float(fps), device=device, print_fps=False
@@ -82,6 +82,17 @@ class CameraSink:
     def abort(self) -> None:
         """Let go of the device."""
         self._camera.close()
+
+
+def _device(where: str, label: str) -> str:
+    """The device of a label; backends of other systems than Linux know their own."""
+    from pyvirtualcam.camera import BACKENDS
+
+    there = loopbacks()
+    if label in there or label.startswith("/dev/") or "v4l2loopback" not in BACKENDS:
+        return there.get(label, label)
+    said = f"there are {', '.join(there)}" if there else "there is none"
+    raise OutputError(f"{where}: no virtual camera is called {label}, {said}; {_instead(label)}")
 
 
 def _said(error: Exception) -> str:

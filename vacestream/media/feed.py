@@ -74,7 +74,7 @@ class Feed:
         """The next frame [H W 3]: a new one, or the last one where none comes; None at the end."""
         with self._changed:
             while not self._queue:
-                if self._ended:
+                if self._ended or self._closed.is_set():
                     return None
                 now = monotonic()
                 if len(self._last) and now >= self._due:
