@@ -21,7 +21,8 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from scripts import replay_source, replay_whole
-from vacestream.engine import Denoiser, make_denoiser, new_denoise_state
+from vacestream.denoise_state import new_denoise_state
+from vacestream.engine import Denoiser, make_denoiser
 from vacestream.models.checkpoint import load, split_vace, to_diffusers
 from vacestream.models.conditions import Condition
 from vacestream.models.transformer import CausalWan, make_causal

@@ -8,7 +8,8 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from vacestream.engine import Denoiser, Made, make_denoiser, new_denoise_state
+from vacestream.denoise_state import new_denoise_state
+from vacestream.engine import Denoiser, Made, make_denoiser
 from vacestream.models.conditions import Condition, Source
 from vacestream.models.schedule import make_schedule
 from vacestream.models.transformer import CausalWan

@@ -10,7 +10,8 @@ from tests.clips import SIZE, control_passes, pictures, scene
 from tests.tiny import SPEC, tiny_pipeline
 from vacestream.calls import calls
 from vacestream.condition import Pass, make_vcus
-from vacestream.engine import Denoiser, DenoiseState, make_denoiser, new_denoise_state
+from vacestream.denoise_state import DenoiseState, new_denoise_state
+from vacestream.engine import Denoiser, make_denoiser
 from vacestream.loading import Weights, load_stream
 from vacestream.method import Method
 from vacestream.models.conditions import Condition, hints_at

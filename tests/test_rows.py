@@ -16,7 +16,8 @@ from tests.tiny import CPU, tiny_pipeline
 from tests.tiny import SIZE as TINY
 from vacestream import weights
 from vacestream.condition import Pass
-from vacestream.engine import make_denoiser, new_denoise_state
+from vacestream.denoise_state import new_denoise_state
+from vacestream.engine import make_denoiser
 from vacestream.errors import RecipeError
 from vacestream.memory import Demand, kv_aside, memory
 from vacestream.models.attention import apply_rope, attend, make_rope

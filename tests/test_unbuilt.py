@@ -39,14 +39,13 @@ offload: group
 text: fp8
 vae: {output: tae, control: light}
 loras: [a.safetensors, {path: b.pt, scale: 0.5}]
-vace: {commit_hints: false, precision: whole}
+vace: {commit_hints: false, precision: whole, references: sink, memory: 6, neutral: off}
+reanchor: {every: 2s, from: source}
 """
 
 ASKING = {
     "pipeline": "pipeline: framepack",
     "timeline.0.blend": "timeline: {at: 2s, seed: 3, blend: 1s}",
-    "timeline.0.vace.memory": "timeline: {at: 2s, vace: {memory: 3}}",
-    "vace.references": "vace: {references: sink}",
     "references.0.image": "references: camera:0",
 }
 

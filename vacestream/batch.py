@@ -12,7 +12,8 @@ import torch
 from diffusers import UniPCMultistepScheduler
 from torch import Tensor
 
-from vacestream.engine import DenoiseState, Made, Trace
+from vacestream.denoise_state import DenoiseState
+from vacestream.engine import Made, Trace
 from vacestream.method import PLAIN, Method
 from vacestream.models.conditions import Condition, Context, hints_at
 from vacestream.models.kv_cache import Attend

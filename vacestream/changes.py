@@ -1,9 +1,10 @@
 """A recipe and its timeline -> what holds from each change on, and every control that ever acts."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
+from vacestream.method import Method
 from vacestream.moments import Switch
 from vacestream.recipe import Control, Lora, Mask, Recipe, Reference, Vace
 from vacestream.unbuilt import STEERED
@@ -41,6 +42,11 @@ class Told:
     def lora_files(self) -> tuple[tuple[str, float], ...]:
         """Files and scales, in order."""
         return tuple((lora.path, lora.scale) for lora in self.loras)
+
+    @property
+    def method(self) -> Method:
+        """The method's choices."""
+        return Method(**{choice.name: getattr(self.vace, choice.name) for choice in fields(Method)})
 
     def heard(self) -> "Told":
         """The same without the references that are scaled to nothing."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import inf
-from typing import Protocol
+from typing import Literal, Protocol
 
 import cv2
 import numpy as np
@@ -44,6 +44,8 @@ class Pass:
     """Acts only where no other pass does, and where there are references or kept footage to carry."""
     feather: int = 0
     """Pixels outside the mask over which kept footage fades in."""
+    footage: FrameSource | None = None
+    """The input itself, read in step, for what is made anew of it."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,10 @@ class Steering:
     reference_scales: tuple[float, ...] | None = None
     """Of each reference; all 1 when left out."""
     manner: Manner = AS_BEGUN
+    neutral: bool = True
+    """Whether passes act also where nothing is given: no control, nothing kept, no references or anchors."""
+    anchor: Tensor | Literal["first", "source"] | None = None
+    """What the attention sink is made anew of: a picture [3 H W], the first frames, or the footage of now."""
 
 
 def make_vcus(
@@ -104,13 +110,14 @@ def make_vcus(
                 frames,
                 masks,
                 latent_masks,
-                _acting(item, chunk, scale, bool(steering.references)),
+                _acting(item, chunk, scale, steering, frames, masks),
                 item.steps,
                 item.rest,
             )
             for item, scale, (_, frames, masks), latent_masks in zip(passes, scales, parts, told, strict=True)
         )
         kept = next((reader.kept_pixels for reader in readers if reader.kept_pixels), None)
+        shown = next((reader.shown for reader in readers if reader.shown is not None), pixels)
         yield (
             chunk,
             VCU(
@@ -126,6 +133,7 @@ def make_vcus(
                 ahead=steering.ahead,
                 reference_scales=steering.reference_scales,
                 manner=steering.manner,
+                anchor=_anchor(steering, shown),
             ),
         )
         if chunk.end is not None and chunk.end <= chunk.stop:
@@ -138,9 +146,22 @@ def _told(reader: "_PassReader", masks: Tensor, chunk: Chunk, how: MaskTime) -> 
     return pool_masks(torch.cat([masks, reader.next_mask()]) if beyond else masks, chunk, how)
 
 
-def _acting(item: Pass, chunk: Chunk, scale: float, references: bool) -> float | Tensor:
+def _anchor(steering: Steering, shown: Tensor | None) -> Tensor | Literal["first"] | None:
+    """What the sink is made anew of; `shown` are the frames [T 3 H W] of the footage."""
+    if steering.anchor != "source":
+        return steering.anchor
+    assert shown is not None
+    return shown[0]
+
+
+def _acting(
+    item: Pass, chunk: Chunk, scale: float, steering: Steering, frames: Tensor, masks: Tensor
+) -> float | Tensor:
     """The scale of a pass, or of each of its latents [f]: 0 where none of its frames are meant."""
-    if item.rest and item.kept is None and not references:
+    if item.rest and item.kept is None and not steering.references:
+        return 0.0
+    carries = steering.neutral or steering.references or steering.ahead
+    if not carries and not frames.any() and bool((masks == 1).all()):
         return 0.0
     if item.frames is None:
         return scale
@@ -167,6 +188,8 @@ class _PassReader:
 
     def __init__(self, item: Pass, size: tuple[int, int], held: "dict[int, _Held]") -> None:
         self.size, self.feather, self.frames = size, item.feather, item.frames
+        self.footage = _Held(item.footage) if item.footage else None
+        self.shown: Tensor | None = None
         self.kept_pixels: tuple[Tensor, Tensor] | None = None
         self.control, self.kept, self.mask = (
             None if source is None else held.setdefault(id(source), _Held(source))
@@ -182,6 +205,7 @@ class _PassReader:
             got.append(count)
             return pixels
 
+        self.shown = take(self.footage) if self.footage else None
         T = chunk.num_frames
         frames = torch.zeros(T, 3, *self.size) if self.control is None else take(self.control)
         if self.frames is not None:

@@ -7,7 +7,7 @@ from vacestream.footage import named_media
 from vacestream.recipe import Control, Mask, Recipe, Time
 from vacestream.recipe.text import Key
 from vacestream.recipe.values import is_still, media_kind
-from vacestream.references import placed_references
+from vacestream.references import refers
 from vacestream.ways import endless, why_not_live, why_not_render
 
 ONE_FRAME = Time(Fraction(1), "f")
@@ -180,11 +180,9 @@ def _refuse_two_mask_times(recipe: Recipe) -> None:
 
 def _refuse_idle_guidance(recipe: Recipe) -> None:
     """Reference guidance where no reference ever acts."""
-    referred = any(reference.scale for _, reference in placed_references(recipe))
-    heard = recipe.context_scale or any(change.context_scale for change in recipe.timeline)
     changed = [(("timeline", i, "vace"), one.vace) for i, one in enumerate(recipe.timeline) if one.vace]
     for key, vace in [(("vace",), recipe.vace), *changed]:
-        if vace.reference_guidance != 1 and not (referred and heard):
+        if vace.reference_guidance != 1 and not refers(recipe):
             what = "acts where references do, and none do; add `references: FILE`, or leave it out"
             raise recipe.error((*key, "reference_guidance"), what)
         if vace.precision is not None and key != ("vace",):

@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from vacestream.changes import Told
 from vacestream.memory import Demand, dtype_of, is_cuda
+from vacestream.method import Frames, Method
 from vacestream.moments import Switch
 from vacestream.pipelines import PipelineSpec
 from vacestream.recipe import Recipe
@@ -33,8 +34,16 @@ def demand(
         context=num_passes > 0,
         num_references=max(len(one.references) for one in held),
         num_passes=num_passes,
+        method=_costliest([one.method for one in held]),
         keeps=keeps,
         from_source=recipe.strength is not None,
         recaches=spec.recache != "none" and any("prompt" in one.keys for one in switches),
         offload="none" if recipe.offload == "auto" or not is_cuda(device) else recipe.offload,
     )
+
+
+def _costliest(methods: Collection[Method]) -> Method:
+    """The choices that take most, each by itself."""
+    ways: tuple[Frames, ...] = ("hints", "sink", "prefix")
+    most = max((one.references for one in methods), key=ways.index)
+    return Method(references=most, memory=max(one.memory for one in methods))

@@ -120,6 +120,8 @@ class Encode:
     """(index, shape) -> the fixed noise of a reference."""
     new_rule: Callable[[float], NoiseRule] = SteadyRule
     """Strength -> how much noise the chunks of a stream start from."""
+    sink_latents: int = 0
+    """Of the row's attention sink."""
     guided: bool = False
     """Whether the row uses what guidance leads away from."""
     new_source_encoder: Callable[[], PixelEncoder] | None = None
@@ -152,6 +154,7 @@ class Encode:
                 kept=vcu.kept,
                 ahead=ahead,
                 held=self._held(chunk, vcu, state),
+                anchor=self._anchored(vcu),
                 is_plain=vcu.is_plain(),
                 manner=vcu.manner,
             )
@@ -167,11 +170,11 @@ class Encode:
                     encoder.push_neutral(1, (layer.frames.shape[2], layer.frames.shape[3]))
             state.streams.append(pair)
         contexts = []
-        for layer, encoders in zip(vcu.layers, state.streams, strict=False):
+        for place, (layer, encoders) in enumerate(zip(vcu.layers, state.streams, strict=False)):
             latents = encode_layer(layer, *encoders)
             if adapter is not None:
                 scale = vcu.context_scale * layer.scale
-                contexts.append(Context(adapter, latents, scale, layer.steps, layer.rest))
+                contexts.append(Context(adapter, latents, scale, layer.steps, layer.rest, place))
         return tuple(contexts)
 
     def _source(self, chunk: Chunk, vcu: VCU, state: EncodeState) -> Source | None:
@@ -205,6 +208,12 @@ class Encode:
         clean = latents[: (latents.shape[0] - stride**2) // 2].transpose(0, 1)
         noise = self.reference_noise(AHEAD + anchor.latent, tuple(clean.shape[1:]))
         return References(clean, noise[None].to(clean), told=latents[None])
+
+    def _anchored(self, vcu: VCU) -> Tensor | Literal["first"] | None:
+        """The latents of a picture that stands still, as many as the sink holds."""
+        if not isinstance(vcu.anchor, Tensor):
+            return vcu.anchor
+        return self.new_encoder().push(vcu.anchor.expand(first_frame(self.sink_latents), -1, -1, -1))
 
     def _held(self, chunk: Chunk, vcu: VCU, state: EncodeState) -> Held | None:
         """The kept footage, in the cells that are kept in all of their frames and neighbours."""

@@ -5,95 +5,30 @@ chunk leaves its keys and values in the cache for the chunks to come.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from vacestream.denoise_state import DenoiseState
 from vacestream.method import PLAIN, Method
-from vacestream.models.conditions import Condition, Context, hints_at, join, led_away
+from vacestream.models.conditions import Condition, hints_at, join, led_away
+from vacestream.models.context_memory import ContextMemory
 from vacestream.models.kv_cache import KVCache
+from vacestream.models.reference_frames import CLEAN, Frames, frames_at
 from vacestream.models.schedule import NUM_TRAIN_STEPS, Noise, Schedule, make_schedule
-from vacestream.models.slots import cache_shape
-from vacestream.models.transformer import CausalWan, Text
-from vacestream.models.vace import ContextAdapter
+from vacestream.models.transformer import CausalWan
 from vacestream.pipelines import PipelineSpec
 from vacestream.timeline import Chunk
 from vacestream.vcu import Manner
-
-if TYPE_CHECKING:
-    from vacestream.step_batch import InFlight
 
 Trace = Callable[[str, int, Tensor], None]
 """(what the call is for, chunk index, flow [1 c f h w]): sees every model call in full."""
 
 Made = tuple[Condition, Tensor]
 """A chunk that is done: what it was asked to be, and its clean latents [c f h w]."""
-
-
-@dataclass
-class DenoiseState:
-    """What a stream carries from chunk to chunk; weights are elsewhere."""
-
-    cache: KVCache
-    window: int
-    next_latent: int = 0
-    origin: int = 0
-    """The first latent that is remembered: behind a reset, the stream begins here."""
-    prompt: Tensor | None = None
-    text: Text | None = None
-    ready: tuple[Tensor, Text] | None = None
-    """The prompt of a chunk to come, made ahead of time."""
-    recent: list[tuple[Tensor, tuple[Context, ...]]] = field(default_factory=list)
-    """Clean latents [c f h w] of the last window, with the contexts they were made under: for a recache."""
-    rows: list[KVCache] = field(default_factory=list)
-    """Of a step batch: the cache of each step, the first of them `cache`."""
-    in_flight: "list[InFlight]" = field(default_factory=list)
-    """Of a step batch: chunks that are not done, the youngest first."""
-
-    @property
-    def num_before(self) -> int:
-        """Latents that the next chunk goes on from."""
-        return self.next_latent - self.origin
-
-    def reset(self) -> None:
-        """Forget all that was made: the next chunk is as the first of a stream. Nothing may be in flight."""
-        if self.in_flight:
-            raise ValueError("chunks in flight remember what is to be forgotten; flush them first")
-        self.cache.clear()
-        self.origin, self.recent, self.rows = self.next_latent, [], []
-
-    def forget(self, adapter: ContextAdapter) -> None:
-        """Drop what was kept for an adapter that is gone."""
-        self.recent = [
-            (x, tuple(c for c in contexts if c.adapter is not adapter)) for x, contexts in self.recent
-        ]
-        for text in (self.text, *(one.text for one in self.in_flight)):
-            if text is not None:
-                text.forget(adapter.vace_blocks)
-        self.in_flight = [one.without(adapter) for one in self.in_flight]
-
-    def remember(self, clean: Tensor, contexts: tuple[Context, ...]) -> None:
-        """Keep a chunk; forget what is past the window."""
-        self.recent.append((clean, contexts))
-        self.next_latent += clean.shape[1]
-        while sum(x.shape[1] for x, _ in self.recent[1:]) >= self.window:
-            del self.recent[0]
-
-
-def new_denoise_state(
-    model: CausalWan, spec: PipelineSpec, size: tuple[int, int], *, dtype: torch.dtype, device: torch.device
-) -> DenoiseState:
-    """An empty stream of latents of the given (height, width)."""
-    config = model.config
-    patch = config.patch_size
-    grid = size[0] // patch[1], size[1] // patch[2]
-    heads, head_dim = config.num_attention_heads, config.attention_head_dim
-    layers = 0 if spec.whole else config.num_layers
-    shape = cache_shape(spec, layers, heads, head_dim, grid)
-    return DenoiseState(KVCache(shape, device=device, dtype=dtype), spec.window_latents)
 
 
 @dataclass(frozen=True)
@@ -140,10 +75,14 @@ class Denoiser:
             raise ValueError(f"{chunk} does not follow the {state.next_latent} latents before it")
         self.set_prompt(condition, state)
         first = state.num_before
+        if condition.anchor is not None and first:
+            self._reanchor(condition.anchor, condition, state)
         if self.spec.recompute_latents and first:
             first = self._recompute(condition, state)
+        state.memory.begin()
         with state.cache.writing(first, chunk.num_latents):
             x0 = self._denoise(condition, state, noise)
+        state.memory.commit(self._num_remembered(state))
         state.cache.file(first, partial(self._text_keys, state))
         state.remember(x0, condition.contexts)
         return [(condition, x0)]
@@ -162,13 +101,13 @@ class Denoiser:
         elif source is not None:
             schedule, share = self.source_schedule.from_source(source.share, source.timestep), source.share
         if condition.references is not None:
-            condition.references.keep((*schedule.timesteps, spec.context_timestep))
+            condition.references.keep((*schedule.timesteps, spec.context_timestep, CLEAN))
         return schedule, share
 
     def _denoise(self, condition: Condition, state: DenoiseState, noise: Noise) -> Tensor:
         if condition.held is not None and condition.held.is_all:
             x0 = condition.held.latents.to(state.cache.device, state.cache.dtype)
-            self._commit("context", x0, condition, state)
+            self._commit("context", x0, condition, state, state.memory)
             return x0
         (schedule, share), chunk = self.steps_of(condition), condition.chunk
         shape = self.latent_shape(state, chunk.num_latents)
@@ -186,7 +125,7 @@ class Denoiser:
             x0 = condition.held.over(x0) if condition.held else x0
         if self.spec.commit_pass:
             state.cache.repeat()
-            self._commit("context", x0, condition, state)
+            self._commit("context", x0, condition, state, state.memory)
         return x0
 
     def guides(self, condition: Condition, step: int) -> bool:
@@ -200,9 +139,9 @@ class Denoiser:
         away = None
         if self.guides(condition, step):
             bare = replace(condition, references=None)
-            away = self._call(f"without{step}", x, timestep, bare, state, step=step)
+            away = self._call(f"without{step}", x, timestep, bare, state, state.memory, step=step)
             state.cache.repeat()
-        flow = self._call(f"denoise{step}", x, timestep, condition, state, step=step)
+        flow = self._call(f"denoise{step}", x, timestep, condition, state, state.memory, step=step)
         assert flow is not None
         return flow if away is None else led_away(away, flow, self.method.reference_guidance)
 
@@ -232,6 +171,21 @@ class Denoiser:
             self._recache(condition, state)
         state.prompt = new
 
+    def _reanchor(self, anchor: Tensor | Literal["first"], condition: Condition, state: DenoiseState) -> None:
+        """Make the sink anew under the prompt of now, as near to the chunk as it was at first.
+
+        From what it was made of first, or from latents [c s h w] that stand still.
+        """
+        chunk = condition.chunk
+        clean, contexts = (anchor, ()) if isinstance(anchor, Tensor) else state.first[0]
+        contexts = join([(clean, contexts)], clean.shape[1], self.last_step)
+        place = Chunk(chunk.index, chunk.first_latent, clean.shape[1])
+        references = condition.references if contexts else None
+        again = Condition(place, condition.prompt, contexts, references)
+        state.cache.renew_sink(state.num_before, chunk.num_latents)
+        self._commit("reanchor", clean.to(state.cache.dtype), again, state)
+        state.cache.commit()
+
     def _recompute(self, condition: Condition, state: DenoiseState) -> int:
         """Fill the empty cache from the last clean latents, under the prompt of now; the next free place.
 
@@ -255,17 +209,31 @@ class Denoiser:
         contexts = join(state.recent, count, self.last_step)
         chunk = Chunk(condition.chunk.index, state.num_before - count, count)
         state.cache.rewrite(chunk.first_latent, count, sink=self.spec.recache)
-        self._commit(
-            "recache", clean, Condition(chunk, condition.prompt, contexts, condition.references), state
-        )
+        again, memory = Condition(chunk, condition.prompt, contexts, condition.references), ContextMemory()
+        self._commit("recache", clean, again, state, memory)
+        memory.commit(self._num_remembered(state))
+        state.memory = memory
         state.cache.commit()
 
-    def _commit(self, kind: str, clean: Tensor, condition: Condition, state: DenoiseState) -> None:
+    def _num_remembered(self, state: DenoiseState) -> int:
+        """Tokens of earlier control that the context blocks see."""
+        h, w = state.cache.shape.grid
+        return self.method.memory * h * w
+
+    def _commit(
+        self,
+        kind: str,
+        clean: Tensor,
+        condition: Condition,
+        state: DenoiseState,
+        memory: ContextMemory | None = None,
+    ) -> None:
         """A pass over clean latents, for the keys and values that it writes."""
         if not self.method.commit_hints:
             condition = Condition(condition.chunk, condition.prompt)
-        timestep, unseen = self.spec.context_timestep, self.trace is None
-        self._call(kind, clean, timestep, condition, state, step=self.last_step, write_only=unseen)
+        cut_short = self.trace is None and not self.method.memory  # which the last context block may need
+        timestep, step = self.spec.context_timestep, self.last_step
+        self._call(kind, clean, timestep, condition, state, memory, step=step, write_only=cut_short)
 
     @property
     def last_step(self) -> int:
@@ -278,6 +246,7 @@ class Denoiser:
         timestep: float,
         condition: Condition,
         state: DenoiseState,
+        memory: ContextMemory | None,
         *,
         step: int,
         write_only: bool = False,
@@ -286,11 +255,27 @@ class Denoiser:
         assert state.text is not None
         times = torch.full((1, x.shape[1]), timestep, device=x.device)
         contexts, references = condition.contexts, condition.references
-        hints = list(hints_at(timestep, self.model, state.text, contexts, references, step, condition.ahead))
-        flow = self.model(x[None], times, state.text, state.cache, hints, write_only=write_only)
+        memory = memory if self.method.memory else None
+        hints = list(
+            hints_at(timestep, self.model, state.text, contexts, references, step, condition.ahead, memory)
+        )
+        seen = self._seen(timestep, condition, state, step)
+        flow = self.model(x[None], times, state.text, seen, hints, write_only=write_only)
         if self.trace is not None and flow is not None:
             self.trace(kind, condition.chunk.index, flow)
         return None if flow is None else flow[0]
+
+    def _seen(
+        self, timestep: float, condition: Condition, state: DenoiseState, step: int
+    ) -> KVCache | Frames:
+        """What the main blocks attend to: the cache, and references that are frames beside it."""
+        references, how = condition.references, self.method.references
+        if references is None or how == "hints" or not condition.refers(step):
+            return state.cache
+        assert state.text is not None
+        adapter = next(one.adapter for one in condition.contexts if one.weight(step).any())
+        when = CLEAN if how == "sink" else timestep
+        return frames_at(when, self.model, state.text, adapter, references, state.cache)
 
     def _text_keys(self, state: DenoiseState, layer: int) -> Tensor:
         assert state.text is not None

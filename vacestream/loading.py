@@ -1,14 +1,11 @@
 """A plan -> its pipeline, loaded once for all jobs that want the same, and a stream that has not started."""
 
-from dataclasses import fields
 from typing import Any
 
-from vacestream.method import Method
 from vacestream.models.device import free_memory, pick_device, pick_dtype
 from vacestream.models.load import Pipeline, load_pipeline
 from vacestream.needs import parts_left_out, quantized
 from vacestream.plan import Plan
-from vacestream.recipe import Vace
 from vacestream.room import refuse_too_big
 from vacestream.stream import Stream, new_stream
 
@@ -51,9 +48,4 @@ def load_stream(plan: Plan, weights: Weights | None = None) -> Stream:
     for asked in {(told.vace.adapter, told.lora_files) for told in plan.told[1:]}:
         assert pipeline.origin is not None
         pipeline.origin.refuse_unfit(*asked)
-    return new_stream(pipeline, plan.size, plan.told[0].seed, method=method_of(plan.told[0].vace))
-
-
-def method_of(vace: Vace) -> Method:
-    """The method's choices, as a recipe has them."""
-    return Method(**{choice.name: getattr(vace, choice.name) for choice in fields(Method)})
+    return new_stream(pipeline, plan.size, plan.told[0].seed, method=plan.told[0].method)

@@ -18,6 +18,7 @@ from vacestream.counts import (
     num_weights,
     shipped,
 )
+from vacestream.method import PLAIN, Method
 from vacestream.models.slots import cache_shape
 from vacestream.pipelines import VAE_STRIDE, VAE_STRIDE_T, PipelineSpec, Transformer
 
@@ -52,6 +53,7 @@ class Demand:
     num_references: int = 0
     num_passes: int = 1
     """Of the context blocks: one a control."""
+    method: Method = PLAIN
     keeps: bool = False
     """Whether footage is kept, which has a stream of its own in the VAE."""
     from_source: bool = False
@@ -99,7 +101,9 @@ class Memory:
     text_kv: int
     """Cross-attention K/V of a prompt, in main and context blocks."""
     reference_kv: int
-    """K/V of the references in each context block, at each timestep."""
+    """K/V of the references in each context block, at each timestep; as frames, in each main block too."""
+    context_memory: int
+    """K/V of earlier control in each context block, of each control."""
     vae_streams: int
     """What the convolutions of encoders and decoder remember."""
     between: int
@@ -175,6 +179,9 @@ def memory(spec: PipelineSpec, asked: Demand) -> Memory:
     context = _weights(num_context_weights(t), matrices, kind, value) if asked.context else 0
     vae = value * sum(_cost(t, kind).weights for kind in {_kind(t, kind) for kind in asked.vaes})
     slots = cache_shape(spec, t.layers, t.heads, t.head_dim, (1, tokens)).num_slots
+    latent = 2 * tokens * t.dim * value  # keys and values in one block
+    as_frames = {"hints": 0, "sink": 1, "prefix": passes}[asked.method.references]
+    reference_blocks = passes * num_context + as_frames * t.layers * asked.context
     return Memory(
         transformer=transformer,
         context_blocks=context,
@@ -182,7 +189,8 @@ def memory(spec: PipelineSpec, asked: Demand) -> Memory:
         vae=vae,
         kv_cache=_rows(spec) * slots * _slot(spec, tokens, value),
         text_kv=prompts * 2 * (t.layers + num_context) * t.text_len * t.dim * value,
-        reference_kv=2 * passes * num_context * asked.num_references * tokens * t.dim * value,
+        reference_kv=reference_blocks * asked.num_references * latent,
+        context_memory=asked.num_passes * num_context * asked.method.memory * latent,
         vae_streams=_vae_streams(spec, asked),
         between=_between(spec, asked, tokens),
         activations=_activations(spec, asked, tokens),

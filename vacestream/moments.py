@@ -103,9 +103,12 @@ def switches(
 
 def num_blended(blend: Time | None, spec: PipelineSpec, fps: Fraction | None) -> int:
     """Chunks over which a change is spread."""
-    if blend is None:
-        return 0
-    if blend.unit == "chunks":
-        return int(blend.amount)
-    num_frames = frame_at(blend, spec, fps) or 0
+    return 0 if blend is None else num_chunks_in(blend, spec, fps)
+
+
+def num_chunks_in(time: Time, spec: PipelineSpec, fps: Fraction | None) -> int:
+    """The chunks that a length of time takes, the last perhaps in part; 0 where the rate is not known."""
+    if time.unit == "chunks":
+        return int(time.amount)
+    num_frames = frame_at(time, spec, fps) or 0
     return -(-num_frames // (VAE_STRIDE_T * spec.chunk_latents))

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
+from typing import Literal
 
 from torch import Tensor
 
@@ -16,9 +17,8 @@ from vacestream.annotators.outline import Outline
 from vacestream.annotators.stream import Annotated
 from vacestream.changes import Told, plain, streams
 from vacestream.condition import Pass, Steering
-from vacestream.inputs import framed, open_file, open_footage, prepare_reference
+from vacestream.inputs import framed, open_file, open_footage, open_input, prepare_reference
 from vacestream.kept import Regions, open_kept, open_regions
-from vacestream.loading import method_of
 from vacestream.media import compose
 from vacestream.media.compose import GRAY, WHITE, Padded
 from vacestream.media.contracts import Source
@@ -54,7 +54,15 @@ def open_passes(plan: Plan, stack: ExitStack, regions: Regions = open_regions) -
         passes.append(Pass(source, footage, mask, control.acts, span, acts, feather=feather))
     if plan.has_rest:
         passes.append(Pass(None, footage, mask, rest=True, feather=feather))
+    if passes and _looks_at_footage(plan):
+        passes[0] = replace(passes[0], footage=open_input(plan, stack))
     return passes
+
+
+def _looks_at_footage(plan: Plan) -> bool:
+    """Whether the input is looked at for itself, and not read as what chunks start from."""
+    reanchor = plan.recipe.reanchor
+    return reanchor is not None and reanchor.from_ == "source" and plan.recipe.strength is None
 
 
 def steering(plan: Plan) -> Callable[[Chunk], Steering]:
@@ -66,7 +74,13 @@ def steering(plan: Plan) -> Callable[[Chunk], Steering]:
         start = max(start for start in held if start <= chunk.index)
         now = held[start]
         manner = now.manner if chunk.index == start else replace(now.manner, reset=None)
-        return replace(now, manner=manner, fading=fading_at(plan, chunk.index), ahead=ahead(chunk))
+        return replace(
+            now,
+            manner=manner,
+            fading=fading_at(plan, chunk.index),
+            ahead=ahead(chunk),
+            anchor=anchor_at(plan, chunk.index, now.references),
+        )
 
     return steer
 
@@ -93,6 +107,7 @@ def teller(plan: Plan) -> Callable[[Told], Steering]:
             scales=_scales(plan, told.controls),
             reference_scales=tuple(one.scale for one in told.references),
             manner=manner_of(plan, told),
+            neutral=told.vace.neutral == "encoded",
         )
 
     return tell
@@ -107,12 +122,24 @@ def manner_of(plan: Plan, told: Told) -> Manner:
         seed=told.seed,
         steps=spec.steps if spec.steps != plan.spec.steps else None,
         source_steps=spec.source_steps if spec.source_steps != plan.spec.source_steps else None,
-        method=method_of(told.vace),
+        method=told.method,
         loras=told.lora_files,
         adapter=told.vace.adapter,
         switch=told.switch,
         reset="hard" if told.cut else None,
     )
+
+
+def anchor_at(
+    plan: Plan, chunk: int, references: tuple[Tensor, ...]
+) -> Tensor | Literal["first", "source"] | None:
+    """What the attention sink is made anew of before a chunk."""
+    reanchor, every = plan.recipe.reanchor, plan.reanchored_every
+    if reanchor is None or not every or not chunk or chunk % every:
+        return None
+    if reanchor.from_ == "reference":
+        return references[0] if references else None
+    return reanchor.from_
 
 
 def fading_at(plan: Plan, chunk: int) -> Fading | None:

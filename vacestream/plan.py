@@ -3,37 +3,42 @@
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from vacestream.anchors import Anchor, anchors
 from vacestream.annotators.options import asked_picture, asked_region
 from vacestream.calls import calls
 from vacestream.changes import Told, streams, told
+from vacestream.choices import refuse_choices, refuse_late_anchor
 from vacestream.demand import demand
 from vacestream.encodings import refuse_unopened
 from vacestream.errors import RecipeError
 from vacestream.footage import FREE, Footage, look_at, seconds
-from vacestream.framing import Framing, framing, grown
+from vacestream.framing import Framing, framing
 from vacestream.lengths import num_frames_of, refuse_short
 from vacestream.memory import Demand, Memory, dtype_of, memory, tokens_per_latent
-from vacestream.moments import Switch, refuse_idle_controls, refuse_nearest_of_endless, switches
+from vacestream.moments import (
+    Switch,
+    num_chunks_in,
+    refuse_idle_controls,
+    refuse_nearest_of_endless,
+    switches,
+)
 from vacestream.needs import refuse_foreign_vae
 from vacestream.pipelines import PIPELINES, PipelineSpec
+from vacestream.raster import fps_of, size_of
 from vacestream.recipe import Recipe, Time
-from vacestream.recipe.values import SIDE, is_still, media_kind
+from vacestream.recipe.values import SIDE, media_kind
 from vacestream.references import placed_references
 from vacestream.sampling import as_asked, as_long
 from vacestream.signals import maker
-from vacestream.sizes import default_size, fitted_size
+from vacestream.sizes import default_size
 from vacestream.soundtrack import refuse_silent
 from vacestream.targets import Target, targets
 from vacestream.tasks import infer
 from vacestream.timeline import Chunk, chunks
 from vacestream.unbuilt import PLANNED, unbuilt
 from vacestream.ways import why_not_live, why_not_render
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -115,12 +120,6 @@ class Plan:
         return max(len(one.references) for one in self.told)
 
     @property
-    def has_context(self) -> bool:
-        """Whether VACE acts at some time."""
-        held = self.told
-        return self.task != "T2V" or any(one.references or one.controls or one.mask for one in held)
-
-    @property
     def has_rest(self) -> bool:
         """Whether references or kept footage are somewhere without a control that carries them."""
         carries = self.anchors or self.framing or any(one.mask or one.references for one in self.told)
@@ -128,6 +127,18 @@ class Plan:
             all(control.frames or control.steps or not control.acts for control in one.controls)
             for one in self.told
         )
+
+    @property
+    def reanchored_every(self) -> int:
+        """Chunks from one renewal of the attention sink to the next; 0: never."""
+        asked = self.recipe.reanchor
+        return num_chunks_in(asked.every, self.spec, self.fps) if asked else 0
+
+    @property
+    def has_context(self) -> bool:
+        """Whether VACE acts at some time."""
+        told = self.told
+        return self.task != "T2V" or any(one.references or one.controls or one.mask for one in told)
 
     @property
     def num_contexts(self) -> int:
@@ -195,6 +206,9 @@ class Plan:
                 for one in self.anchors
             ],
             "outpaint": asdict(self.framing) if self.framing else None,
+            "reanchor": {"every": self.reanchored_every, "from": self.recipe.reanchor.from_}
+            if self.recipe.reanchor
+            else None,
             "tokens_per_latent": self.tokens_per_latent,
             "steps": [] if self.spec.whole else list(self.spec.steps),
             "num_steps": self.spec.num_steps,
@@ -228,10 +242,11 @@ def make_plan(
     spec = as_asked(recipe, PIPELINES.get(recipe.pipeline) or PLANNED[recipe.pipeline])
     footage = look_at(recipe) if media else Footage({})
     why: dict[str, str] = {}
-    fps = _fps(recipe, spec, footage, why)
-    size = _size(recipe, spec, footage, why)
+    fps = fps_of(recipe, spec, footage, why)
+    size = size_of(recipe, spec, footage, why)
     num_frames = num_frames_of(recipe, spec, footage, fps, why)
     spec = as_long(recipe, spec, num_frames)
+    refuse_choices(recipe, spec)
     refuse_idle_controls(recipe, spec, fps, num_frames)
     if media:
         refuse_nearest_of_endless(recipe, num_frames)
@@ -244,7 +259,9 @@ def make_plan(
     if media:
         refuse_unopened(recipe)
     placed = _framing(recipe, spec, footage, size)
-    return Plan(recipe, spec, task, size, fps, num_frames, changes, made, why, kept, placed, tuple(refusals))
+    plan = Plan(recipe, spec, task, size, fps, num_frames, changes, made, why, kept, placed, tuple(refusals))
+    refuse_late_anchor(recipe, plan.reanchored_every, plan.num_chunks)
+    return plan
 
 
 def _refusals(recipe: Recipe, way: Literal["render", "live"]) -> list[str]:
@@ -252,71 +269,6 @@ def _refusals(recipe: Recipe, way: Literal["render", "live"]) -> list[str]:
     other = why_not_render(recipe) if way == "render" else why_not_live(recipe)
     found = [other] if other else unbuilt(recipe)
     return list(dict.fromkeys(str(recipe.error(key, what)) for key, what in found))
-
-
-def _fps(recipe: Recipe, spec: PipelineSpec, footage: Footage, why: dict[str, str]) -> Fraction | None:
-    if isinstance(recipe.fps, Fraction):
-        why["fps"] = "the recipe"
-        return recipe.fps
-    info = footage.info(("input", "path"))
-    if info is not None and info.timed:
-        why["fps"] = f"{info.where}{', made constant' if info.variable else ''}"
-        return info.fps
-    if info is None and recipe.input and not _rateless(recipe.input.path):
-        why["fps"] = "the input, which was not opened"
-        return None
-    why["fps"] = f"pipeline {spec.name}"
-    return Fraction(spec.fps)
-
-
-def _rateless(where: str) -> bool:
-    return media_kind(where) in FREE or is_still(where)
-
-
-def _size(
-    recipe: Recipe, spec: PipelineSpec, footage: Footage, why: dict[str, str]
-) -> tuple[int, int] | None:
-    asked = recipe.size
-    if asked and not asked.name:
-        if asked.height % SIDE or asked.width % SIDE:
-            width, height = (max(SIDE, round(side / SIDE) * SIDE) for side in (asked.width, asked.height))
-            raise recipe.error(
-                ("size",), f"{asked} has a side that is no multiple of {SIDE}; write {width}x{height}"
-            )
-        why["size"] = "the recipe"
-        return asked.height, asked.width
-    if recipe.outpaint and recipe.outpaint.fill:
-        raise recipe.error(("outpaint",), "fill needs a size to fill; add `size:`, such as `size: 832x480`")
-    area = asked.area if asked else spec.area
-    source = _shaping(recipe, footage)
-    if source == "unknown":
-        why["size"] = "the input's aspect, which was not opened"
-        return None
-    if recipe.outpaint and not asked:
-        own = fitted_size(source[0], area) if source else default_size(area)
-        why["size"] = f"the input's {own[1]}x{own[0]}, and what `outpaint:` adds"
-        return grown(own, recipe.outpaint)
-    why["size"] = f"{area} pixels (" + (f"`size: {asked}`" if asked else f"pipeline {spec.name}") + ")"
-    if source is None:
-        return default_size(area)
-    why["size"] += f", in the aspect of {source[1]}"
-    return fitted_size(source[0], area)
-
-
-def _shaping(recipe: Recipe, footage: Footage) -> tuple[float, str] | Literal["unknown"] | None:
-    """The aspect (width / height) that the output takes, and the file it comes from."""
-    keys = (
-        [("input", "path")] if recipe.input else [k for k in footage.infos if k[0] in ("controls", "extend")]
-    )
-    info = footage.info(keys[0]) if keys else None
-    if info is None:
-        opened = bool(footage.infos) or not recipe.input or media_kind(recipe.input.path) in FREE
-        return None if opened else "unknown"
-    height, width = info.size
-    if recipe.outpaint and recipe.size and not recipe.outpaint.inner:
-        width *= 1 + recipe.outpaint.left + recipe.outpaint.right  # type: ignore[assignment]
-        height *= 1 + recipe.outpaint.up + recipe.outpaint.down  # type: ignore[assignment]
-    return width / height, info.where
 
 
 def _framing(

@@ -7,6 +7,12 @@ if TYPE_CHECKING:
     from vacestream.recipe.text import Key
 
 
+def refers(recipe: "Recipe") -> bool:
+    """Whether a reference acts at some time."""
+    heard = recipe.context_scale or any(change.context_scale for change in recipe.timeline)
+    return bool(heard) and any(reference.scale for _, reference in placed_references(recipe))
+
+
 def placed_references(recipe: "Recipe") -> "list[tuple[Key, Reference]]":
     """The references of a recipe, those of the timeline too."""
     found: list[tuple[Key, Reference]] = [(("references", i), one) for i, one in enumerate(recipe.references)]

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from vacestream.engine import Denoiser, DenoiseState, Made
+from vacestream.denoise_state import DenoiseState
+from vacestream.engine import Denoiser, Made
 from vacestream.models.conditions import Condition, hints_at, led_away
 from vacestream.models.kv_cache import Attend, KVCache
 from vacestream.models.schedule import Noise, Schedule

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from vacestream.batch import WholeClip
 from vacestream.decode import decode
+from vacestream.denoise_state import DenoiseState, new_denoise_state
 from vacestream.encode import Encode, EncodeState, are_same
-from vacestream.engine import Denoiser, DenoiseState, Trace, make_denoiser, new_denoise_state
+from vacestream.engine import Denoiser, Trace, make_denoiser
 from vacestream.method import PLAIN, Method
 from vacestream.models.conditions import Condition, references_at
 from vacestream.models.load import NONE, OWN, LoraFiles, Origin, Pipeline
@@ -93,6 +94,7 @@ class Stream:
             new_rule=self.new_rule,
             guided=pipe.spec.is_guided,
             as_source=self._as_source,
+            sink_latents=pipe.spec.attention_sink_latents,
         )
 
     @torch.inference_mode()

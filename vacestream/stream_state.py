@@ -5,10 +5,12 @@ pictures. Chunks of a step batch that are on their way are kept as they are.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple
+from dataclasses import asdict, astuple, fields
 from typing import TYPE_CHECKING, Any
 
+from vacestream.method import Method
 from vacestream.models.conditions import Condition, Context, Held
+from vacestream.models.context_memory import ContextMemory
 from vacestream.models.schedule import Schedule
 from vacestream.models.transformer import Text
 from vacestream.models.vace import ContextAdapter, References
@@ -43,6 +45,8 @@ def plain(stream: "Stream") -> Plain:
         "origin": denoising.origin,
         "prompt": denoising.prompt,
         "recent": [(clean, _contexts(contexts)) for clean, contexts in denoising.recent],
+        "first": [(clean, _contexts(contexts)) for clean, contexts in denoising.first],
+        "memory": denoising.memory.past,
         "in_flight": _in_flight(denoising.in_flight),
         "loras": stream.loras,
         "attached": stream.attached,
@@ -77,7 +81,11 @@ def take(stream: "Stream", state: Plain) -> None:
         denoising.rows[-1].take(row)
     denoising.next_latent, denoising.origin = state["next_latent"], state["origin"]
     denoising.prompt, denoising.text = state["prompt"], None
-    denoising.recent = [(clean, _as_contexts(contexts, adapter)) for clean, contexts in state["recent"]]
+    denoising.recent, denoising.first = (
+        [(clean, _as_contexts(contexts, adapter)) for clean, contexts in state[name]]
+        for name in ("recent", "first")
+    )
+    denoising.memory = ContextMemory(state["memory"])
     denoising.in_flight = list(_flown(stream, state["in_flight"]))
 
 
@@ -101,11 +109,20 @@ def _encoding(encoding: "EncodeState") -> Plain:
 
 
 def _contexts(contexts: Iterable[Context]) -> list[tuple[Any, ...]]:
-    return [(one.latents, one.scale, one.steps, one.rest) for one in contexts]
+    return [(one.latents, one.scale, one.steps, one.rest, one.place) for one in contexts]
 
 
 def _as_contexts(kept: Iterable[Any], adapter: ContextAdapter | None) -> tuple[Context, ...]:
     return tuple(Context(adapter, *one) for one in kept) if adapter is not None else ()
+
+
+def _plain_manner(manner: Manner) -> Plain:
+    own = {one.name: getattr(manner, one.name) for one in fields(manner)}
+    return {**own, "method": manner.method and asdict(manner.method)}
+
+
+def _as_manner(kept: Plain) -> Manner:
+    return Manner(**{**kept, "method": kept["method"] and Method(**kept["method"])})
 
 
 def _in_flight(flying: Sequence[InFlight]) -> Plain:
@@ -132,7 +149,7 @@ def _in_flight(flying: Sequence[InFlight]) -> Plain:
                 "kept": asked.kept,
                 "held": asked.held and (asked.held.latents, asked.held.cells, asked.held.is_all),
                 "is_plain": asked.is_plain,
-                "manner": astuple(asked.manner),
+                "manner": _plain_manner(asked.manner),
                 "schedule": (one.schedule.timesteps, one.schedule.sigmas, one.schedule.shift),
                 "step": one.step,
                 "sample": one.sample,
@@ -155,7 +172,7 @@ def _flown(stream: "Stream", state: Plain) -> Iterable[InFlight]:
             ahead=tuple((distance, sets[i]) for distance, i in kept["ahead"]),
             held=Held(*kept["held"]) if kept["held"] else None,
             is_plain=kept["is_plain"],
-            manner=Manner(*kept["manner"]),
+            manner=_as_manner(kept["manner"]),
         )
         yield InFlight(
             condition, texts[kept["prompt"]], Schedule(*kept["schedule"]), kept["step"], kept["sample"]

@@ -65,15 +65,6 @@ def _live_pictures(recipe: "Recipe") -> "Iterator[Key]":
             yield key
 
 
-def _vace(recipe: "Recipe") -> "Iterator[Key]":
-    plain = type(recipe.vace)()
-    changed = [(("timeline", i, "vace"), one.vace) for i, one in enumerate(recipe.timeline) if one.vace]
-    for key, vace in [(("vace",), recipe.vace), *changed]:
-        for name in ("references", "memory", "neutral"):
-            if getattr(vace, name) != getattr(plain, name):
-                yield *key, name
-
-
 UNBUILT = (
     Unbuilt(
         "this pipeline",
@@ -82,6 +73,5 @@ UNBUILT = (
         lambda recipe: (("pipeline",) for _ in range(recipe.pipeline in PLANNED)),
     ),
     Unbuilt("this blend", "blend a prompt; everything else changes at once, so leave `blend:` out", _blends),
-    Unbuilt("this choice of the method", "leave it out", _vace),
     Unbuilt("a picture from a device or a stream", "save it to a file first", _live_pictures),
 )

@@ -111,6 +111,8 @@ class VCU:
     reference_scales: tuple[float, ...] | None = None
     """How strongly each reference acts; all 1 when left out."""
     manner: Manner = AS_BEGUN
+    anchor: Tensor | Literal["first"] | None = None
+    """The picture [3 H W] that the attention sink is made anew of before this chunk, or the first frames."""
 
     def __post_init__(self) -> None:
         if self.references and not self.layers:

@@ -10,7 +10,8 @@ from torch import Tensor
 
 import vacestream.models.conditions as conditions
 from tests.tiny import SIZE, SPEC, randomize, tiny_pipeline
-from vacestream.engine import make_denoiser, new_denoise_state
+from vacestream.denoise_state import new_denoise_state
+from vacestream.engine import make_denoiser
 from vacestream.models.attention import apply_rope, attend, make_rope
 from vacestream.models.conditions import Condition, Context, hints_at
 from vacestream.models.kv_cache import KVCache

@@ -12,7 +12,8 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from scripts.sprites import dit, guided, vace
-from vacestream.engine import make_denoiser, new_denoise_state
+from vacestream.denoise_state import new_denoise_state
+from vacestream.engine import make_denoiser
 from vacestream.models.conditions import Condition, Context
 from vacestream.models.transformer import make_causal
 from vacestream.models.vace import ContextAdapter, References

@@ -123,6 +123,8 @@ def _facts(made: "Plan") -> list[tuple[str, str]]:
     for switch in made.switches:
         at = f"frame {switch.frame} (chunk {switch.chunk}), asked for frame {switch.at}"
         facts.append(("switch", f"{', '.join(switch.keys)} at {at}"))
+    if made.recipe.reanchor:
+        facts.append(("reanchor", _reanchored(made)))
     if needs := made.memory:
         parts = {name: count for name, count in needs.held.items() if count}
         facts.append(("tokens", f"{made.tokens_per_latent} a latent"))
@@ -131,6 +133,17 @@ def _facts(made: "Plan") -> list[tuple[str, str]]:
         stages = ", ".join(f"{name} {_bytes(count)}" for name, count in needs.stages.items() if count)
         facts.append(("peak", f"about {_bytes(needs.peak)}; by stage: {stages}"))
     return facts + [("also", path) for target in made.outputs for _, path in target.saves]
+
+
+def _reanchored(made: "Plan") -> str:
+    """How often the attention sink is made anew, of what, and at which frames."""
+    assert made.recipe.reanchor
+    every, source = made.reanchored_every, made.recipe.reanchor.from_
+    said = f"every {every} chunks, from {source}"
+    if made.num_frames is None:
+        return said
+    frames = [f"{chunk.start}" for chunk in made.chunks() if chunk.index and not chunk.index % every]
+    return f"{said}: at frames {', '.join(frames[:MAX_ROWS])}{', ...' if len(frames) > MAX_ROWS else ''}"
 
 
 def _costs(cost: "Estimate") -> list[tuple[str, str]]:

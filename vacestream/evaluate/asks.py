@@ -34,12 +34,26 @@ class Ask:
     scale: float = 1.0
     sprites: int = 1
     num_frames: int = FRAMES
+    neutral: bool = True
+    """Whether context passes act where they are given nothing."""
+    reanchor: tuple[int, Literal["first", "source", "reference"]] | None = None
+    """Chunks from one renewal of the attention sink to the next, and what of."""
 
     def vcus(self, truth: Truth, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, VCU]]:
         """The VCUs of the chunks; given pixels are not put back, so that what the model makes is seen."""
         references = () if self.references == "none" else truth.references(self.references)
-        steering = Steering(truth.caption(named=self.named), references, self.scale)
-        for chunk, vcu in make_vcus(chunks, self._passes(truth), lambda _: steering, truth.size):
+        steering = Steering(truth.caption(named=self.named), references, self.scale, neutral=self.neutral)
+        every, source = self.reanchor or (0, "first")
+
+        def steer(chunk: Chunk) -> Steering:
+            if not every or not chunk.index or chunk.index % every:
+                return steering
+            return replace(steering, anchor=references[0] if source == "reference" else source)
+
+        passes = self._passes(truth)
+        if source == "source":
+            passes[0] = replace(passes[0], footage=_source(truth.video))
+        for chunk, vcu in make_vcus(chunks, passes, steer, truth.size):
             yield chunk, replace(vcu, kept=None)
 
     def mask(self, truth: Truth) -> Tensor:

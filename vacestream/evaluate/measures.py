@@ -11,7 +11,7 @@ from vacestream.evaluate.asks import Ask
 from vacestream.evaluate.truth import Truth
 from vacestream.pipelines import PIPELINES
 from vacestream.sprites.scenes import COLOURS
-from vacestream.timeline import chunks
+from vacestream.timeline import chunks, first_frame
 
 LEVEL = 1 / 255
 """A gray level: no divisor is taken to be less."""
@@ -107,6 +107,34 @@ def _seam(made: Tensor, truth: Truth, ask: Ask) -> float:
     return float(change[border].mean() / change[~border].mean().clamp(min=1e-6))
 
 
+def _before(chunk: int) -> slice:
+    """The frames of the five chunks before this one."""
+    return slice(first_frame(3 * (chunk - 5)), first_frame(3 * chunk))
+
+
+def _overlap_before(chunk: int) -> Callable[[Tensor, Truth, Ask], float]:
+    def overlap(made: Tensor, truth: Truth, ask: Ask) -> float:
+        here = _before(chunk)
+        return judge.overlap(judge.silhouette(made[here]), truth.instances[here] > 0)
+
+    return overlap
+
+
+def _drift_before(chunk: int) -> Callable[[Tensor, Truth, Ask], float]:
+    """How far the mean colour of the ground has gone from what it was in the first five chunks."""
+
+    def drift(made: Tensor, truth: Truth, ask: Ask) -> float:
+        then, now = (_ground_mean(made[_before(at)]) for at in (5, chunk))
+        return float((now - then).abs().mean())
+
+    return drift
+
+
+def _ground_mean(frames: Tensor) -> Tensor:
+    pixels = frames.movedim(-3, -1)[~judge.silhouette(frames)]
+    return pixels.mean(0) if len(pixels) else torch.zeros(3)
+
+
 def _early(made: Tensor, truth: Truth, ask: Ask) -> float:
     fifth = slice(0, len(made) // 5)
     return judge.overlap(judge.silhouette(made[fifth]), truth.instances[fifth] > 0)
@@ -168,3 +196,5 @@ LATE_COLOUR = Measure("colour right, last fifth", _late_colour, share=True)
 BORDER_ERROR = Measure("misses at chunk borders over elsewhere", _border_error, less=True)
 LUMA_ERROR = Measure("luma error, gray levels", _luma_error, less=True)
 BOTH_COLOURS = Measure("colours seen", _both_colours, share=True)
+IOU_AT = {at: Measure(f"silhouette IoU before chunk {at}", _overlap_before(at)) for at in (5, 50, 120)}
+DRIFT_AT = {at: Measure(f"ground drift before chunk {at}", _drift_before(at), less=True) for at in (50, 120)}

@@ -10,6 +10,7 @@ from torch import Tensor
 from vacestream.evaluate.asks import Ask
 from vacestream.evaluate.truth import Truth
 from vacestream.frames import to_frames
+from vacestream.method import PLAIN, Method
 from vacestream.models.load import Pipeline, load_pipeline
 from vacestream.models.vae import Decoder, Encoder
 from vacestream.pipelines import PIPELINES, PipelineSpec
@@ -34,11 +35,11 @@ def through_vae(pipeline: Pipeline) -> Sampler:
     return sample
 
 
-def streaming(pipeline: Pipeline) -> Sampler:
+def streaming(pipeline: Pipeline, method: Method = PLAIN) -> Sampler:
     """Chunk by chunk, as `render` does it."""
 
     def sample(ask: Ask, truth: Truth) -> Tensor:
-        stream = new_stream(pipeline, truth.size, truth.seed)
+        stream = new_stream(pipeline, truth.size, truth.seed, method=method)
         vcus = ask.vcus(truth, chunks(pipeline.spec, ask.num_frames))
         return unit(np.concatenate([frames for _, frames in stream(vcus)]))
 

@@ -31,7 +31,7 @@ from vacestream.live.screen import Screen
 from vacestream.live.verbs import Message, read_message
 from vacestream.media.contracts import Source
 from vacestream.moments import num_blended
-from vacestream.passes import teller
+from vacestream.passes import anchor_at, teller
 from vacestream.plan import Plan
 from vacestream.recipe import Recipe
 from vacestream.timeline import Chunk
@@ -168,7 +168,13 @@ class Desk:
         fading = self._fade.at(chunk.index) if self._fade else None
         resets = self._reset is not None and self._reset[0] == chunk.index
         manner = replace(self._steering.manner, reset=self._reset[1] if self._reset and resets else None)
-        return replace(self._steering, manner=manner, fading=fading, ahead=self._ahead(chunk))
+        return replace(
+            self._steering,
+            manner=manner,
+            fading=fading,
+            ahead=self._ahead(chunk),
+            anchor=anchor_at(self.plan, chunk.index, self._steering.references),
+        )
 
     def watch(self, vcus: Iterable[tuple[Chunk, VCU]], stack: ExitStack) -> Iterable[tuple[Chunk, VCU]]:
         """The same VCUs, seen by who looks."""

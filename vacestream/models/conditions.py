@@ -1,15 +1,16 @@
 """What one chunk is denoised under: encoded text, contexts for the adapters, references."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from vacestream.models.context_memory import KV, ContextMemory
 from vacestream.models.schedule import NUM_TRAIN_STEPS, Noise, seeded_noise
 from vacestream.models.transformer import CausalWan, Text
 from vacestream.models.vace import (
-    KV,
     ContextAdapter,
     ContextHints,
     References,
@@ -36,6 +37,13 @@ class Context:
     """The denoising steps it acts in, from 1, both ends included; all when left out."""
     rest: bool = False
     """Acts only at the latents where no other context does."""
+    place: int = 0
+    """Among the contexts of the chunk, the same in every chunk."""
+
+    def head(self, count: int) -> "Context":
+        """Of the first latents alone."""
+        scale = self.scale[:count] if isinstance(self.scale, Tensor) else self.scale
+        return replace(self, latents=self.latents[:, :count], scale=scale)
 
     def weight(self, step: int | None) -> Tensor:
         """[f]: how much it acts at a step, counted from 0; None is all of them."""
@@ -89,6 +97,8 @@ class Condition:
     ahead: tuple[tuple[int, References], ...] = ()
     """Anchors to come: how many latents after the first of this chunk, and each as a reference."""
     held: Held | None = None
+    anchor: Tensor | Literal["first"] | None = None
+    """Latents [c s h w] that the attention sink is made anew of, or those that it was made of first."""
     is_plain: bool = False
     """Whether the footage that steers the chunk is all one colour, so that the output may be."""
     manner: Manner = AS_BEGUN
@@ -110,6 +120,7 @@ def hints_at(
     references: References | None,
     step: int | None = None,
     ahead: Sequence[tuple[int, References]] = (),
+    memory: ContextMemory | None = None,
 ) -> Iterator[ContextHints]:
     """The hint streams of a model call at this timestep, without those of no weight.
 
@@ -127,11 +138,22 @@ def hints_at(
         if references is not None and (owed * weight).any():
             owed, count = owed * (weight == 0), len(references)
             sets.append(references_at(timestep, model, text, context.adapter, references))
+        past = None if memory is None else memory.past.get(context.place)
+        before = count + (past[0][0].shape[1] // _num_tokens(model, context.latents) if past else 0)
         for distance, anchor in ahead:
             kv = references_at(timestep, model, text, context.adapter, anchor)
-            sets.append([later(one, count + min(distance, FARTHEST)) for one in kv])
+            sets.append([later(one, before + min(distance, FARTHEST)) for one in kv])
         weights = references.weights(sets[0][0][0].shape[1]) if references is not None and count else None
-        yield ContextHints(context.adapter, context.latents[None], scale, joined(sets), count, weights)
+        fresh = None if memory is None else memory.fresh.setdefault(context.place, {})
+        yield ContextHints(
+            context.adapter, context.latents[None], scale, joined(sets), count, weights, past, fresh
+        )
+
+
+def _num_tokens(model: CausalWan, latents: Tensor) -> int:
+    """Of one latent of [c f h w]."""
+    _, down, across = model.config.patch_size
+    return (latents.shape[2] // down) * (latents.shape[3] // across)
 
 
 def led_away(without: Tensor, flow: Tensor, weight: float | Tensor) -> Tensor:
@@ -153,8 +175,7 @@ def references_at(
 ) -> "list[tuple[Tensor, Tensor]]":
     """K/V of the references in each context block at this timestep; cached until the text changes."""
     key = adapter, timestep
-    if references.text is not text:
-        references.text, references.kv = text, {}
+    references.under(text)
     if key not in references.kv:
         x = model.patchify(references.noised(timestep / NUM_TRAIN_STEPS))
         times = torch.full((1, len(references)), timestep, device=x.device)
@@ -179,5 +200,6 @@ def join(
         if any(one.adapter is not adapter for one in passes) or not scale.any():
             continue
         latents = torch.cat([one.latents for one in passes], dim=1)
-        joined.append(Context(adapter, latents[:, -count:], scale[-count:], rest=passes[0].rest))
+        one = passes[0]
+        joined.append(Context(adapter, latents[:, -count:], scale[-count:], rest=one.rest, place=one.place))
     return tuple(joined)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from vacestream.models.attention import Rope, apply_rope, attend, make_rope
@@ -25,6 +26,16 @@ class Attend(Protocol):
     """Self-attention of one block: un-roped q, k, v [B n k d] of the chunk -> [B n k d]."""
 
     def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Keys and values [B m k d] that a block attends to right before its window; they have no place yet."""
+
+    keys: Tensor
+    values: Tensor
+    weights: Tensor | None = None
+    """[m]: added to what queries and these keys say."""
 
 
 class Memory(Protocol):
@@ -42,6 +53,7 @@ class _Access:
     read: slice  # slots that are attended
     q_rope: Rope
     k_rope: Rope  # of the chunk (absolute) or of the slots read (relative)
+    front: int  # where the window would begin if it were of one piece
 
 
 @dataclass(frozen=True)
@@ -117,6 +129,14 @@ class KVCache:
                 layer.index_fill_(2, self._places(range(self.shape.sink)), 0)
         self._access = self._plan(fresh, rows, [self.table.slot_of(fresh[i]) for i in rows])
 
+    def renew_sink(self, first: int, count: int) -> None:
+        """Prepare a pass that makes the sink anew, near the latents first..first+count-1 that come next."""
+        sink = range(self.shape.sink)
+        start = self.table.times([first])[0] - min(first, self.shape.window - count)
+        times = list(sink) if self.shape.rope == "relative" else [start + i for i in sink]
+        rope, read = self._rope(times), slice(self.shape.bank, self.shape.bank + self.shape.sink)
+        self._access = _Access(self._places(sink), None, read, rope, rope, times[0])
+
     def clear(self) -> None:
         """Forget every latent."""
         self.table = SlotTable(self.shape)
@@ -180,8 +200,8 @@ class KVCache:
             self.ring.restore(state["ring"])
         self.commit()
 
-    def layer(self, index: int) -> Attend:
-        """Write the chunk's keys and values, then attend to all that is read."""
+    def layer(self, index: int, beside: Beside | None = None) -> Attend:
+        """Write the chunk's keys and values, then attend to all that is read, and to what is beside it."""
         assert self._access is not None, "begin or rewrite first"
         access, (keys, values) = self._access, self.layers[index]
         relative = self.shape.rope == "relative"
@@ -196,11 +216,22 @@ class KVCache:
             q = apply_rope(q, access.q_rope)
             read_k, read_v = keys[:, access.read], values[:, access.read]
             if self.shape.bank_top is not None:
-                return attend(q, *attend_to_best(q, read_k, read_v, self._num_memory(), self.shape.bank_top))
-            read_k, read_v = read_k.flatten(1, 2), read_v.flatten(1, 2)
-            return attend(q, apply_rope(read_k, access.k_rope) if relative else read_k, read_v)
+                read_k, read_v = attend_to_best(q, read_k, read_v, self._num_memory(), self.shape.bank_top)
+            else:
+                read_k, read_v = read_k.flatten(1, 2), read_v.flatten(1, 2)
+                read_k = apply_rope(read_k, access.k_rope) if relative else read_k
+            return attend(q, *(self._with(beside, access, read_k, read_v) if beside else (read_k, read_v)))
 
         return attention
+
+    def _with(self, beside: Beside, access: _Access, k: Tensor, v: Tensor) -> tuple[Tensor | None, ...]:
+        """Keys and values [B n k d] with those beside them in front, and their weights."""
+        tokens, count = self.shape.grid[0] * self.shape.grid[1], beside.keys.shape[1]
+        rope = self._rope(list(range(access.front - count // tokens, access.front)))
+        keys, values = apply_rope(beside.keys, rope).to(k), beside.values.to(v)
+        weights = beside.weights
+        mask = None if weights is None else F.pad(weights, (0, k.shape[1]))[None].to(k.dtype)
+        return torch.cat([keys, k], dim=1), torch.cat([values, v], dim=1), mask
 
     def _keep(self, before: list[int | None], slots: list[int]) -> None:
         """Put aside what the chunk that begins may overwrite."""
@@ -251,6 +282,7 @@ class KVCache:
             key_times = self.table.ranks()
             newest = max(key_times)
             times = list(range(newest + 1 - len(chunk), newest + 1))
+        behind = min(chunk[0], self.shape.window - len(chunk))
         num_banked, bank = self.bank.num_filled if self.bank else 0, self.shape.bank
         chosen = torch.tensor(rows, dtype=torch.long, device=self.device)
         return _Access(
@@ -259,6 +291,7 @@ class KVCache:
             read=slice(bank - num_banked, bank + self.table.num_read),
             q_rope=self._rope(times),
             k_rope=self._rope(key_times),
+            front=0 if self.shape.rope == "relative" else times[0] - behind,
         )
 
     def _places(self, slots: Iterable[int]) -> Tensor:

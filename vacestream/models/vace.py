@@ -14,12 +14,10 @@ from diffusers.models.transformers.transformer_wan_vace import WanVACETransforme
 from einops import rearrange
 from torch import Tensor, nn
 
-from vacestream.models.attention import apply_rope, attend, make_rope
+from vacestream.models.attention import Rope, apply_rope, attend, make_rope
+from vacestream.models.context_memory import KV
 from vacestream.models.kv_cache import Attend
 from vacestream.models.transformer import ContextBlock, Text
-
-KV = tuple[Tensor, Tensor]
-"""Roped keys and values [B m k d] of one context block."""
 
 
 class ContextAdapter(nn.Module):
@@ -82,7 +80,9 @@ class References:
     latents: Tensor  # [r c h w] clean, normalised
     noise: Tensor  # [r c h w] fixed for the stream
     kv: dict[tuple[nn.Module, float], list[KV]] = field(default_factory=dict)
-    """(adapter, timestep) -> K/V of each context block, under `text`."""
+    """(adapter, timestep) -> K/V of each context block, roped, under `text`."""
+    frames: dict[tuple[nn.Module, float], list[KV]] = field(default_factory=dict)
+    """(adapter, timestep) -> K/V of each main block, without places, under `text`."""
     text: Text | None = None
     told: Tensor | None = None
     """[1 ctx r h w]: their context, if it is not that of references."""
@@ -102,8 +102,14 @@ class References:
     def keep(self, timesteps: Iterable[float]) -> None:
         """Drop the keys and values of all other timesteps."""
         held = set(timesteps)
-        for key in [key for key in self.kv if key[1] not in held]:
-            del self.kv[key]
+        for known in (self.kv, self.frames):
+            for key in [key for key in known if key[1] not in held]:
+                del known[key]
+
+    def under(self, text: Text) -> None:
+        """Drop the keys and values of another prompt."""
+        if self.text is not text:
+            self.text, self.kv, self.frames = text, {}, {}
 
     def noised(self, sigma: float) -> Tensor:
         """[1 c r h w] as the video would be at this share of noise, which is how batch VACE feeds them."""
@@ -164,6 +170,10 @@ class ContextHints:
     num_references: int = 0
     weights: Tensor | None = None
     """[m] added to the attention of the first m of those keys."""
+    past: "list[KV] | None" = None
+    """K/V of each block that came right before the chunk, without places."""
+    fresh: "dict[int, KV] | None" = None
+    """Takes those of the chunk, by block."""
 
     @property
     def layers(self) -> tuple[int, ...]:
@@ -174,7 +184,12 @@ class ContextHints:
         patch = self.adapter.vace_patch_embedding.stride
         grid = self.context.shape[3] // patch[1], self.context.shape[4] // patch[2]
         attention = self_attention(
-            grid, first=self.num_references, prefix=self.references, weights=self.weights
+            grid,
+            first=self.num_references,
+            prefix=self.references,
+            weights=self.weights,
+            past=self.past,
+            fresh=self.fresh,
         )
         hints = self.adapter.run(self.adapter.embed(self.context), x, modulation, text, attention)
         return map(self._scaled, hints)  # a loop variable would keep the hint before
@@ -190,17 +205,25 @@ def self_attention(
     prefix: "list[KV] | None" = None,
     weights: Tensor | None = None,
     kept: "list[KV] | None" = None,
+    past: "list[KV] | None" = None,
+    fresh: "dict[int, KV] | None" = None,
 ) -> Callable[[int], Attend]:
-    """Self-attention of each block over `prefix` and the tokens themselves, from time `first` on.
+    """Self-attention of each block over `prefix`, `past` and the tokens themselves, from time `first` on.
 
-    It restarts at every chunk: positions are relative, and nothing but references is remembered.
+    It restarts at every chunk: positions are relative. `fresh` takes K/V before they have a place, which is
+    how `past` has them; `kept` takes them in their places.
     """
 
     def block(index: int) -> Attend:
         def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+            num_queries = q.shape[1]
+            if fresh is not None:
+                fresh[index] = k, v
+            if past is not None:
+                k, v = (torch.cat(pair, dim=1) for pair in zip(past[index], (k, v), strict=True))
             frames = k.shape[1] // (grid[0] * grid[1])
             rope = make_rope(tuple(range(first, first + frames)), *grid, k.shape[-1], k.device)
-            q, k = apply_rope(q, rope), apply_rope(k, rope)
+            q, k = apply_rope(q, Rope(*(part[-num_queries:] for part in rope))), apply_rope(k, rope)
             if kept is not None:
                 kept.append((k, v))
             if prefix is not None:

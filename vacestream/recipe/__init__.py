@@ -37,6 +37,7 @@ from vacestream.recipe.parts import (
     LayoutBox,
     Lora,
     Outpaint,
+    Reanchor,
     Vace,
     Vae,
 )
@@ -59,7 +60,8 @@ from vacestream.unbuilt import PLANNED
 
 __all__ = [
     "Augment", "Box", "Change", "Clip", "Control", "Extend", "Input", "Keyframe", "LayoutBox", "Live", "Lora",
-    "Mask", "Outpaint", "Output", "Point", "Recipe", "Reference", "Size", "Span", "Steps", "Time", "Vace",
+    "Mask", "Outpaint", "Output", "Point", "Reanchor", "Recipe", "Reference", "Size", "Span", "Steps", "Time",
+    "Vace",
     "json_schema", "load_recipe",
 ]  # fmt: skip
 
@@ -182,6 +184,8 @@ class Recipe(Model):
     """The method's own choices."""
     live: Live = Live()
     """How it keeps pace where it is made in real time."""
+    reanchor: Reanchor | None = None
+    """What keeps long videos from drifting: the attention sink, made anew every so often."""
     expect: str | None = None
     """The task you mean, such as `R2V + depth`: checked against what is inferred, changes nothing."""
 

@@ -263,7 +263,7 @@ class Vace(Model):
     precision: Literal["whole", "fp8", "int8"] | None = None
     """Weights of the context blocks; as the base's when left out."""
     references: Literal["hints", "sink", "prefix"] = "hints"
-    """How references reach the video: as hints of the context blocks, or also as frames of the base."""
+    """Hints of the context blocks alone, or also frames of the base: clean ones, or as noisy as the chunk."""
     reference_guidance: Annotated[float, Strict(), Field(ge=1, le=4)] = 1.0
     """How many times as far from the video without references each step goes, at twice its cost; 1: once."""
     memory: Annotated[int, Strict(), Field(ge=0, le=21)] = 0
@@ -271,7 +271,17 @@ class Vace(Model):
     commit_hints: Flag = True
     """Let the hints act in the pass that writes a chunk's keys and values, too."""
     neutral: Literal["encoded", "off"] = "encoded"
-    """What the context blocks see where nothing is given: the encoded mid-gray, or they rest."""
+    """What the context blocks see in a chunk that is given nothing at all: encoded mid-gray, or they rest."""
+
+
+class Reanchor(Model):
+    """What long videos hold on to is made anew, as often as this says."""
+
+    main_key: ClassVar[str] = "every"
+    every: TimeValue
+    """How often: after so many chunks, or the next whole number of them."""
+    from_: Annotated[Literal["first", "source", "reference"], Field(alias="from")] = "first"
+    """What it is made of: the first frames of the video, the input's frame of now, or the first reference."""
 
 
 class Change(Model):
