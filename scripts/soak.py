@@ -142,7 +142,8 @@ def watch(minutes: float, found: dict[str, Any], done: Event) -> None:
     while not (Path("take.part.mkv").exists() and Path("take.part.mkv").stat().st_size > 10_000):
         time.sleep(0.2)
     begun, held = time.monotonic(), []
-    Counting.gap = 0.0
+    Counting.gap = Counting.first = 0.0
+    Counting.count = 0
     while time.monotonic() - begun < minutes * 60:
         held.append(memory())
         time.sleep(1)
