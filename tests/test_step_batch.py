@@ -155,7 +155,7 @@ def test_a_render_that_stops_with_chunks_in_flight_goes_on_with_them(tmp_path):
         return replace(made, spec=replace(made.spec, step_batch=True, commit_pass=False, recache="none"))
 
     def stop(event: Event) -> None:
-        if event.kind == "chunk" and event.chunk == 1:
+        if event.kind == "chunk" and event.chunk == 2:
             raise StoppedError("stopped")
 
     weights, parted, whole = Weights(), plan_of("parted"), plan_of("whole")
