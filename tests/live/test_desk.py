@@ -1,12 +1,15 @@
 """What is told to a running stream holds from a chunk border on, and is echoed with its frame."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from tests.live.lines import planned, run
 from vacestream.live.desk import Desk
+from vacestream.passes import steering
 
 VERBS: dict[str, dict[str, Any]] = {
     "prompt": {"set": {"prompt": "a blue cat"}},
@@ -78,3 +81,22 @@ def test_a_stream_that_is_told_nothing_is_the_plain_one_and_stops_when_told(scen
         "chunk": 1,
         "stop": True,
     }
+
+
+def test_a_timeline_is_told_as_render_tells_it():
+    timeline = [
+        {"at": "9f", "prompt": "a blue cat", "blend": "2 chunks", "blend_by": "slerp"},
+        {"at": "45f", "references": "sprites:9", "context_scale": 0.5, "cut": True},
+        {"at": "57f", "prompt": "a green fox", "switch": "keep", "seed": 3, "controls": []},
+        {"at": "69f", "references": [], "vace": {"commit_hints": False}},
+    ]
+    plan = planned(length="93f", timeline=timeline)
+    render, heard = steering(plan), []
+    with Desk([plan]) as desk:
+        desk.listen(heard.append)
+        for chunk in desk.chunks():
+            told, expected = desk.at(chunk), render(chunk)
+            assert replace(told, references=()) == replace(expected, references=())
+            assert len(told.references) == len(expected.references)
+            assert all(map(torch.equal, told.references, expected.references))
+    assert [one["frame"] for one in heard] == [9, 45, 57, 69]
