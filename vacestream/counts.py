@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from vacestream.pipelines import Transformer
+from vacestream.pipelines import VAE_STRIDE_T, PipelineSpec, Transformer
 
 UMT5_EMBEDDING = 256384 * 4096
 UMT5_LINEAR = 24 * (4 * 4096 * 4096 + 3 * 4096 * 10240)
@@ -67,6 +67,29 @@ def block_weights(t: Transformer) -> int:
 def block_matrices(t: Transformer) -> int:
     """Numbers in the matrices of a main block: those that int8 and fp8 make smaller."""
     return 8 * t.dim * t.dim + 2 * t.dim * t.ffn_dim
+
+
+ENCODE_FLOPS, DECODE_FLOPS = 5_050_000, 8_490_000
+"""Operations of Wan's VAE for a pixel of a frame, counted by `vacestream.ledger`."""
+
+
+def chunk_flops(
+    spec: PipelineSpec, size: tuple[int, int], tokens: int, num_references: int, *, encoded: int
+) -> int:
+    """Operations of a chunk in the middle of a stream, VACE and Wan's VAE included.
+
+    `tokens` are those of a latent; `encoded` streams of footage change, others settled long ago.
+    """
+    t = spec.transformer
+    n, window = spec.chunk_latents * tokens, (spec.window_latents + spec.bank_latents) * tokens
+    linear = n * 2 * (6 * t.dim**2 + 2 * t.dim * t.ffn_dim)
+    across = 4 * n * t.text_len * t.dim
+    main = linear + across + 4 * n * window * t.dim
+    side = linear + across + 2 * n * t.dim**2 + 4 * n * (n + num_references * tokens) * t.dim
+    calls = spec.num_steps + spec.commit_pass + bool(spec.recompute_latents)
+    denoise = calls * (t.layers * main + len(t.context_layers) * side)
+    pixels = size[0] * size[1] * VAE_STRIDE_T * spec.chunk_latents
+    return denoise + pixels * (encoded * ENCODE_FLOPS + DECODE_FLOPS)
 
 
 def _linear(inner: int, outer: int) -> int:

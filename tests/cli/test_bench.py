@@ -37,3 +37,14 @@ def test_a_recipe_of_too_few_chunks_is_refused_before_anything_is_loaded(
 def test_an_option_is_a_field_of_the_recipe(capsys: Capture) -> None:
     assert cli.run(["bench", "--pipeline", "longlive"]) == 2
     assert "pipeline" in capsys.readouterr().err
+
+
+def test_the_table_of_full_size_pipelines_says_that_it_is_estimated_and_from_what(capsys: Capture) -> None:
+    assert cli.run(["bench", "--table", "--device", "cpu", "--tflops", "100", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["how"] == "estimated: counted operations at 100 TFLOP/s"
+    assert len(told["rows"]) == 5
+    depth = next(row for row in told["rows"] if row["row"] == "LongLive + depth")
+    counted = 5 * (28.3 + 8.45) + 40.7 + 24.2  # TFLOP of five calls, of decoding and encoding 12 frames
+    assert depth["ms_per_chunk"] == pytest.approx(10 * counted, rel=0.01)
+    assert all(row["fps"] > 0 < row["peak_gib"] for row in told["rows"])

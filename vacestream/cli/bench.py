@@ -23,6 +23,12 @@ def bench(
     pipeline: Annotated[str | None, typer.Option("--pipeline", help="The recipe's `pipeline`.")] = None,
     device: Annotated[str | None, typer.Option("--device", help="The recipe's `device`.")] = None,
     precision: Annotated[str | None, typer.Option("--precision", help="The recipe's `precision`.")] = None,
+    table: Annotated[
+        bool, typer.Option("--table", help="Full-size pipelines with random weights, no files needed.")
+    ] = False,
+    tflops: Annotated[
+        float, typer.Option("--tflops", min=0.001, help="Of --table without a GPU: TFLOP/s that are reached.")
+    ] = 156.0,
     sets: SetOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -37,6 +43,13 @@ def bench(
 
     if threads is not None:
         torch.set_num_threads(threads)
+    if table:
+        from vacestream import bench_table
+        from vacestream.models.device import pick_device
+
+        rows = bench_table.table(pick_device(device or "auto"), tflops)
+        print(json_text.dumps(rows) if json else bench_table.card(rows))
+        return
     given = {"size": size, "pipeline": pipeline, "device": device, "precision": precision}
     sets = [*(sets or []), *(f"{key}={value}" for key, value in given.items() if value is not None)]
     if recipe is None:
