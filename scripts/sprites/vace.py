@@ -26,15 +26,15 @@ LENGTHS = {3: 0.6, 6: 0.4}
 FIRST_PHASE = (("depth", True, 0.45), ("depth", False, 0.25), ("none", True, 0.30))
 """Control, with references, share of the steps."""
 SECOND_PHASE = (
-    ("depth", True, 0.10),
-    ("depth", False, 0.05),
-    ("none", True, 0.18),
-    ("scribble", False, 0.06),
-    ("scribble", True, 0.03),
-    ("pose", False, 0.19),
-    ("pose", True, 0.06),
-    ("masked", False, 0.28),
-    ("masked", True, 0.05),
+    ("depth", True, 0.18),
+    ("depth", False, 0.08),
+    ("none", True, 0.20),
+    ("scribble", False, 0.10),
+    ("scribble", True, 0.05),
+    ("pose", False, 0.11),
+    ("pose", True, 0.05),
+    ("masked", False, 0.19),
+    ("masked", True, 0.04),
 )
 FIRST_STEPS = 900
 MIDSTREAM = 0.25
