@@ -34,7 +34,8 @@ def reporting(name: str, *, json: TextIO | None, quiet: bool, verbose: bool) -> 
 def write_json(stream: TextIO, schema: str, data: dict[str, Any]) -> None:
     """One line of NDJSON."""
     try:
-        print(json_text.dumps({"schema": schema, **data}, default=str), file=stream, flush=True)
+        line = json_text.dumps({"schema": schema, **data}, default=str)
+        print(f"{line}\n", end="", file=stream, flush=True)  # at once: other threads write lines, too
     except BrokenPipeError as gone:
         raise OutputError("--json: nobody reads this any more; what was made plays as NAME.part.*") from gone
 
