@@ -33,7 +33,7 @@ class AnchorLimit:
 
 
 def _framed(vace: Vace) -> bool:
-    return vace.references != "hints"
+    return vace.references not in (None, "hints")
 
 
 def _anchored(recipe: Recipe, source: str) -> bool:

@@ -34,7 +34,7 @@ def demand(
         context=num_passes > 0,
         num_references=max(len(one.references) for one in held),
         num_passes=num_passes,
-        method=_costliest([one.method for one in held]),
+        method=_costliest([one.method for one in held], spec),
         keeps=keeps,
         from_source=recipe.strength is not None,
         recaches=spec.recache != "none" and any("prompt" in one.keys for one in switches),
@@ -42,8 +42,8 @@ def demand(
     )
 
 
-def _costliest(methods: Collection[Method]) -> Method:
+def _costliest(methods: Collection[Method], spec: PipelineSpec) -> Method:
     """The choices that take most, each by itself."""
     ways: tuple[Frames, ...] = ("hints", "sink", "prefix")
-    most = max((one.references for one in methods), key=ways.index)
+    most = max((one.references or spec.references for one in methods), key=ways.index)
     return Method(references=most, memory=max(one.memory for one in methods))

@@ -269,13 +269,17 @@ class Denoiser:
         self, timestep: float, condition: Condition, state: DenoiseState, step: int
     ) -> KVCache | Frames:
         """What the main blocks attend to: the cache, and references that are frames beside it."""
-        references, how = condition.references, self.method.references
-        if references is None or how == "hints" or not condition.refers(step):
+        references, when = condition.references, self.frame_time(timestep)
+        if references is None or when is None or not condition.refers(step):
             return state.cache
         assert state.text is not None
         adapter = next(one.adapter for one in condition.contexts if one.weight(step).any())
-        when = CLEAN if how == "sink" else timestep
         return frames_at(when, self.model, state.text, adapter, references, state.cache)
+
+    def frame_time(self, timestep: float) -> float | None:
+        """The timestep of references that a call at this one sees as frames; None: it sees none."""
+        how = self.method.references or self.spec.references
+        return {"hints": None, "sink": CLEAN, "prefix": timestep}[how]
 
     def _text_keys(self, state: DenoiseState, layer: int) -> Tensor:
         assert state.text is not None

@@ -180,7 +180,9 @@ def memory(spec: PipelineSpec, asked: Demand) -> Memory:
     vae = value * sum(_cost(t, kind).weights for kind in {_kind(t, kind) for kind in asked.vaes})
     slots = cache_shape(spec, t.layers, t.heads, t.head_dim, (1, tokens)).num_slots
     latent = 2 * tokens * t.dim * value  # keys and values in one block
-    as_frames = {"hints": 0, "sink": 1, "prefix": passes}[asked.method.references]
+    as_frames = {"hints": 0, "sink": min(passes, 1), "prefix": passes}[
+        asked.method.references or spec.references
+    ]
     reference_blocks = passes * num_context + as_frames * t.layers * asked.context
     return Memory(
         transformer=transformer,

@@ -14,8 +14,8 @@ class Method:
     """Hints also in the passes over clean latents, whose keys and values stay in the cache."""
     reference_guidance: float = 1.0
     """How many times as far from the flow without references each step goes."""
-    references: Frames = "hints"
-    """Beside their hints: nothing, frames without noise, or frames as noisy as the chunk."""
+    references: Frames | None = None
+    """Beside hints: nothing, frames without noise, or frames as noisy as the chunk; None: as the row."""
     memory: int = 0
     """Latents before the chunk whose control the context blocks still see."""
 

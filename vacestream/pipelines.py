@@ -132,6 +132,8 @@ class PipelineSpec:
     In that pass the sink stays, or is made anew. zero_sink is MemFlow's fault: nothing is left of it.
     """
     quirks: tuple[Quirk, ...] = ()
+    references: Literal["hints", "sink", "prefix"] = "hints"
+    """How a stream sees references where a recipe leaves it open: by hints alone, or as frames, too."""
     batch: Batch | None = None
     """How it makes a whole clip at once; None: it cannot."""
     streams: bool = True
@@ -204,6 +206,7 @@ _ROWS = (
         "sprites",
         SPRITES,
         free_steps="even",
+        references="sink",
         batch=Batch(steps=8, shift=8.0, sampler="euler"),
         shift=8.0,
         area=128 * 128,

@@ -21,6 +21,7 @@ from vacestream.engine import Denoiser, Trace, make_denoiser
 from vacestream.method import PLAIN, Method
 from vacestream.models.conditions import Condition, references_at
 from vacestream.models.load import NONE, OWN, LoraFiles, Origin, Pipeline
+from vacestream.models.reference_frames import frames_at
 from vacestream.models.schedule import Noise, seeded_noise
 from vacestream.models.transformer import CausalWan
 from vacestream.models.vace import ContextAdapter
@@ -116,6 +117,8 @@ class Stream:
             denoiser = make_denoiser(self.transformer, pipe.spec, method=self.method).in_manner(manner)
             for timestep in (*denoiser.schedule.timesteps, pipe.spec.context_timestep):
                 references_at(timestep, self.transformer, text, adapter, references)
+                if (when := denoiser.frame_time(timestep)) is not None:
+                    frames_at(when, self.transformer, text, adapter, references, state.cache)
             self.encoding.ready = pictures, references
         state.ready = embedding, text
 

@@ -262,8 +262,9 @@ class Vace(Model):
     """A file of context blocks; own are those that belong to the pipeline, with none the base stays bare."""
     precision: Literal["whole", "fp8", "int8"] | None = None
     """Weights of the context blocks; as the base's when left out."""
-    references: Literal["hints", "sink", "prefix"] = "hints"
-    """Hints of the context blocks alone, or also frames of the base: clean ones, or as noisy as the chunk."""
+    references: Literal["hints", "sink", "prefix"] | None = None
+    """Hints of the context blocks alone, or also frames of the base, clean or as noisy as the chunk; the
+    pipeline's own way when left out."""
     reference_guidance: Annotated[float, Strict(), Field(ge=1, le=4)] = 1.0
     """How many times as far from the video without references each step goes, at twice its cost; 1: once."""
     memory: Annotated[int, Strict(), Field(ge=0, le=21)] = 0
