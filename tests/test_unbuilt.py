@@ -36,7 +36,7 @@ output:
 device: cpu
 precision: int8
 offload: group
-text: fp8
+text_encoder: fp8
 vae: {output: tae, control: light}
 loras: [a.safetensors, {path: b.pt, scale: 0.5}]
 vace: {commit_hints: false, precision: whole, references: sink, memory: 6, neutral: off}

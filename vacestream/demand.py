@@ -28,7 +28,7 @@ def demand(
         size,
         dtype,
         context_dtype=own if own != "whole" else ("bf16" if dtype in ("int8", "fp8") else dtype),
-        text_dtype=None if recipe.text == "whole" else recipe.text,
+        text_dtype=None if recipe.text_encoder == "whole" else recipe.text_encoder,
         vaes=(vae.control, vae.source, vae.output),
         flat=device != "mps" and not is_cuda(device),
         context=num_passes > 0,

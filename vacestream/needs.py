@@ -21,7 +21,7 @@ def parts_left_out(recipe: Recipe) -> tuple[str, ...]:
 def quantized(recipe: Recipe) -> dict[str, str]:
     """The weights, of base, context and text encoder, that become int8 or fp8."""
     context = recipe.vace.precision or recipe.precision
-    asked = {"base": recipe.precision, "context": context, "text": recipe.text}
+    asked = {"base": recipe.precision, "context": context, "text": recipe.text_encoder}
     return {role: kind for role, kind in asked.items() if kind in ("int8", "fp8")}
 
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 from vacestream.errors import InputError
 from vacestream.media import ffmpeg
+from vacestream.media.info import FREE_SIZE
 from vacestream.media.probe import MediaInfo, probe
 
 Clip = Callable[..., str]
@@ -89,9 +90,9 @@ def test_what_holds_no_video_is_refused_by_name(clip: Clip, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("name", ["camera:C920", "screen", "https://example.org/a.mp4"])
-def test_devices_and_urls_are_refused_with_a_remedy(name: str) -> None:
-    with pytest.raises(InputError, match="record it to a file first"):
-        probe(name)
+def test_devices_and_addresses_take_the_size_that_they_are_asked_for_and_do_not_end(name: str) -> None:
+    info = probe(name)
+    assert (info.size, info.num_frames) == (FREE_SIZE, None)
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_a_stream_in_training_is_the_one_that_the_engine_makes(monkeypatch):
     spec = PIPELINES["sprites"]
     state = new_denoise_state(student, spec, GRID, dtype=torch.float32, device=torch.device("cpu"))
     monkeypatch.setattr(student, "embed_text", lambda _: guided.Text(made.words))
-    denoiser = make_denoiser(student, replace(spec, recache="none"))
+    denoiser = make_denoiser(student, replace(spec, recache="none", references="hints"))
     for index, place in enumerate(places):
         context = Context(adapter, made.asked.contexts[0, :, 3 * index : 3 * index + 3])
         state.next_latent = place[0]

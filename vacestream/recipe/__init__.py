@@ -171,7 +171,7 @@ class Recipe(Model):
     """The whole VAE, or a smaller and faster one."""
     precision: Literal["auto", "fp32", "bf16", "fp16", "fp8", "int8"] = "auto"
     """Numbers in the model: auto takes what suits the device; fp8 and int8 are of blocks' weights alone."""
-    text: Literal["whole", "fp8", "int8"] = "whole"
+    text_encoder: Literal["whole", "fp8", "int8"] = "whole"
     """Weights of the text encoder's layers; whole: as precision says for all else."""
     offload: Annotated[
         Literal["auto", "none", "text", "model", "group"], BeforeValidator(_parse_offload), _OFFLOAD
