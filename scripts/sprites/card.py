@@ -13,6 +13,9 @@ from vacestream.evaluate.rows import ROWS
 from vacestream.evaluate.truth import FIRST_SEED
 from vacestream.sprites.scenes import FIRST_TRAINING_SEED
 
+GUIDED = """ Its last stage (`guided`) taught `causal` the guidance of text and references, on
+streams of its own under the frozen context blocks; its targets are the base's own flows."""
+
 
 def distance() -> float:
     """How far the causal base has moved from the bidirectional one, relative to its norm."""
@@ -46,8 +49,7 @@ def describe(found: list[Result], preset: Preset, *, hardware: str, clips: int) 
             "An experimental checkpoint: a tiny model of a procedural world, for trying things out.",
             "Classes: AutoencoderKLWan; WanTransformer3DModel, bidirectional (`base`) and fine-tuned from it",
             "for streaming (`causal`); VACE context blocks trained on `base` (`vace`); UMT5EncoderModel",
-            "(`text`). Its last stage (`guided`) taught `causal` the guidance of text and references, on",
-            "streams of its own under the frozen context blocks; its targets are the base's own flows.",
+            f"(`text`).{GUIDED if steps['guided'] else ''}",
             "",
             f"Trained on clips of {sizes} pixels, seeds from {FIRST_TRAINING_SEED} up.",
             f"Hardware and hours: {hardware}. Trainer: `scripts/train_sprites.py`.",
